@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EVCHAN_CORE_CONTROL_SOCKET_H
+#define EVCHAN_CORE_CONTROL_SOCKET_H
+
+/*
+ * I/O on the control socket (UNIX stream): whole frames out, bytes in, descriptors and credentials
+ * beside them. Nothing here blocks (MSG_DONTWAIT in every call), raises SIGPIPE (MSG_NOSIGNAL) or
+ * leaks a descriptor across exec (MSG_CMSG_CLOEXEC). Both ends use it.
+ *
+ * Descriptors from strangers (design, section 10.9 and 10.16): every receive has room for
+ * SCM_MAX_FD (253) of them, so that none is dropped, and closed, inside recvmsg; those
+ * nobody wants go to disposal.h untouched. The first frame is peeked with its descriptors: if the process has
+ * no descriptor left, nothing is lost and the frame stays queued.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <evchan/evchan.h>
+
+#include "address.h"
+#include "control_message.h"
+#include "disposal.h"
+
+/* A connected stream socket that is being read. Embedded in a guest, a lane, a sender. */
+struct control_socket {
+	int fd;            /* in descriptor.h's table; -1 closed */
+	bool first_done;   /* the first frame, the only one that may carry descriptors, was taken */
+	size_t taken;      /* bytes at the front that were returned as a frame: gone with the next call */
+	size_t filled;     /* bytes in the buffer */
+	unsigned char buffer[CONTROL_FRAME_MAX];
+};
+#define CONTROL_SOCKET_NONE { .fd = -1 }
+
+/* Takes over a connected socket that is in descriptor.h's table. */
+void control_socket_init(struct control_socket *control, int fd);
+
+/*
+ * Takes over a connected socket from the application: checks it, makes it close-on-exec and enters it into
+ * descriptor.h's table. On error it is left alone.
+ * Errors: -EBADF; -ENOTSOCK; -EINVAL not a connected UNIX stream socket; -ENOMEM.
+ */
+int control_socket_adopt(struct control_socket *control, int fd);
+
+/*
+ * Connects to a listener, non-blocking: on AF_UNIX it succeeds or fails at once.
+ * Errors: -ENOENT, -ECONNREFUSED nobody is there; -EAGAIN the backlog is full; -EACCES; -ENOTDIR; -ENAMETOOLONG; -EPROTOTYPE; -EMFILE;
+ * -ENFILE; -ENOMEM.
+ */
+int control_socket_connect(struct control_socket *control, const struct address *address);
+
+/* SO_PEERCRED: who called connect or listen, or made the socketpair. Errors: -ENOTCONN and others of getsockopt. */
+int control_socket_peer(const struct control_socket *control, struct evchan_peer *peer);
+
+/* An accepted socket: bounds what it queues in the kernel (SO_SNDBUF of our side). Best effort. For handed-in sockets
+ * also asks for credentials with each message (SO_PASSCRED). */
+void control_socket_prepare_accepted(struct control_socket *control, bool want_credentials);
+
+/* What a frame needs besides its bytes. */
+struct control_ancillary {
+	const int *fds;        /* to pass; they stay the caller's */
+	size_t fd_count;
+	bool credentials;      /* SCM_CREDENTIALS of this process */
+};
+
+/*
+ * Sends one whole frame. `ancillary` may be NULL.
+ * Errors: -EAGAIN no room (nothing was sent; a frame below the send buffer's size is sent whole or not at all: a short
+ * write is reported as -EPROTO and the connection is useless); -EPIPE, -ECONNRESET hang-up; -ETOOMANYREFS too many descriptors
+ * in flight (try later); others of sendmsg.
+ */
+int control_socket_send(struct control_socket *control, const unsigned char *frame,
+		size_t length, const struct control_ancillary *ancillary);
+
+/* Sends the one-byte RING frame. EAGAIN is success: unread rings are queued there, the peer will wake (design, section
+ * 10.4). Errors: -EPIPE hang-up (ECONNRESET included). */
+int control_socket_ring(struct control_socket *control);
+
+#define CONTROL_DESCRIPTORS_MAX 2 /* what a good first frame carries at most */
+
+/* What came with the first frame. */
+struct control_arrival {
+	int fds[CONTROL_DESCRIPTORS_MAX]; /* in descriptor.h's table, the caller's; -1 none */
+	size_t fd_count;                  /* how many were sent, also if more than fit (then all went to disposal
+	                                   * and fds are -1) */
+	bool has_credentials;
+	struct evchan_peer credentials;   /* SCM_CREDENTIALS, checked by the kernel */
+};
+
+/*
+ * Takes the next whole frame: reads as needed, many at once. *frame points into control->buffer and is valid until the
+ * next call. RING frames that were read together and follow each other are returned as one, because a ring is a hint.
+ * The first frame comes with its descriptors in `arrival` (may be NULL afterwards: descriptors on later frames are
+ * -EPROTO and go to disposal). Bytes behind the frame are kept for the next call.
+ * Returns the frame's length (> 0; for rings their number) or:
+ *	-EAGAIN      no whole frame yet
+ *	-EPIPE       hang-up (end of file, ECONNRESET): all frames before it were returned
+ *	-EPROTO      no valid frame, or descriptors where none may be
+ *	-EMFILE, -ENFILE, -ENOMEM  the first frame's descriptors could not be received: it stays queued, try again later
+ */
+int control_socket_receive(struct control_socket *control, enum control_type *type,
+		const unsigned char **frame, struct control_arrival *arrival,
+		struct disposal_account *account);
+
+/*
+ * Ends the connection: shutdown(2) both ways at once; nothing can be queued after that. If the queue
+ * is then seen to be empty, closes at once; otherwise the close happens by disposal.h (closing a socket closes
+ * what it queues, which may block). Harmless the second time.
+ */
+void control_socket_deinit(struct control_socket *control, struct disposal_account *account);
+
+/* In a forked child: closes the child's copy, no shutdown (the socket is the parent's). */
+void control_socket_abandon(struct control_socket *control);
+
+#endif

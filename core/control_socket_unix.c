@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control socket on UNIX stream sockets.
+ *
+ * Bytes are read as many as there are, and frames are handed out from the buffer. The invariant of the buffer: its
+ * first `taken` bytes are the frame that was returned last, and are dropped by the next call; the rest up to `filled` is
+ * the beginning of what follows.
+ *
+ * The first frame is special because it may carry descriptors, and receiving those can fail: recvmsg(2) then delivers
+ * some, and drops the others for good. For a hello that would be the loss of a ring whose sender may be dead already. So it is
+ * peeked first, descriptors included: what the kernel gives to a peek are copies. If they are all there
+ * they are kept, and the bytes are then consumed by a recv(2) without room for descriptors, which drops
+ * the originals; that cannot block, since our copies keep the files open.
+ *
+ * Surprising: a peek runs on over following messages up to and including the first that has descriptors. Bytes without any
+ * that are no whole frame yet are therefore consumed at once (or a level-triggered watch would spin over half a
+ * hello), and a first frame with descriptors has to be whole in one look: the design wants it sent by one sendmsg.
+ */
+
+#include "control_socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "linux_compat.h"
+#include "unix_socket.h"
+
+/* SCM_MAX_FD: what one message can carry at most. */
+#define DESCRIPTORS_PER_MESSAGE 253
+
+/* Of an accepted socket; the kernel doubles it. Room for any one frame and some hundred rings. */
+#define SEND_BUFFER_BYTES 4096
+
+union receive_ancillary {
+	struct cmsghdr header; /* for alignment */
+	unsigned char bytes[CMSG_SPACE(DESCRIPTORS_PER_MESSAGE * sizeof(int)) +
+			CMSG_SPACE(sizeof(struct ucred))];
+};
+
+union send_ancillary {
+	struct cmsghdr header;
+	unsigned char bytes[CMSG_SPACE(CONTROL_DESCRIPTORS_MAX * sizeof(int)) +
+			CMSG_SPACE(sizeof(struct ucred))];
+};
+
+/* What one recvmsg(2) brought besides its bytes. */
+struct received {
+	int fds[DESCRIPTORS_PER_MESSAGE];
+	size_t fd_count;
+	bool is_cut; /* descriptors were sent that could not be received */
+	bool has_credentials;
+	struct evchan_peer credentials;
+};
+
+/* ---- Making -------------------------------------------------------------------- */
+
+void control_socket_init(struct control_socket *control, int fd)
+{
+	*control = (struct control_socket){ .fd = fd };
+}
+
+int control_socket_adopt(struct control_socket *control, int fd)
+{
+	bool listens;
+	int r;
+
+	r = unix_socket_check(fd, &listens);
+	if (r < 0)
+		return r;
+	if (listens)
+		return -EINVAL;
+	r = descriptor_own(fd);
+	if (r < 0)
+		return r;
+	/* O_NONBLOCK stays as it is: it is shared with whoever else has the descriptor, and every call here says MSG_DONTWAIT. */
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	control_socket_init(control, fd);
+	return 0;
+}
+
+int control_socket_connect(struct control_socket *control, const struct address *address)
+{
+	int fd, r;
+
+	r = unix_socket_new(&fd);
+	if (r < 0)
+		return r;
+	if (connect(fd, (const struct sockaddr *)&address->unix_address, address->unix_length) < 0) {
+		r = -errno;
+		descriptor_close(fd);
+		return r;
+	}
+	control_socket_init(control, fd);
+	return 0;
+}
+
+int control_socket_peer(const struct control_socket *control, struct evchan_peer *peer)
+{
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+
+	if (getsockopt(control->fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+		return -errno;
+	*peer = (struct evchan_peer){ credentials.pid, credentials.uid, credentials.gid };
+	return 0;
+}
+
+void control_socket_prepare_accepted(struct control_socket *control, bool want_credentials)
+{
+	const int bytes = SEND_BUFFER_BYTES, on = 1;
+
+	(void)setsockopt(control->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	if (want_credentials)
+		(void)setsockopt(control->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+/* ---- Sending -------------------------------------------------------------------- */
+
+static void add_message(struct msghdr *message, struct cmsghdr *header, int type, const void *data,
+		size_t size)
+{
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = type;
+	header->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(header), data, size);
+	message->msg_controllen += CMSG_SPACE(size);
+}
+
+static void add_ancillary(struct msghdr *message, union send_ancillary *room,
+		const struct control_ancillary *ancillary)
+{
+	/* The effective ids, because they are what SO_PEERCRED tells elsewhere. */
+	const struct ucred credentials = { getpid(), geteuid(), getegid() };
+	size_t fd_bytes = ancillary->fd_count * sizeof(int);
+	struct cmsghdr *header;
+
+	assert(ancillary->fd_count <= CONTROL_DESCRIPTORS_MAX);
+	memset(room, 0, sizeof(*room));
+	message->msg_control = room->bytes;
+	message->msg_controllen = sizeof(room->bytes); /* what CMSG_FIRSTHDR and NXTHDR go by */
+	header = CMSG_FIRSTHDR(message);
+	message->msg_controllen = 0;
+	if (ancillary->fd_count) {
+		add_message(message, header, SCM_RIGHTS, ancillary->fds, fd_bytes);
+		header = (struct cmsghdr *)(void *)(room->bytes + CMSG_SPACE(fd_bytes));
+	}
+	if (ancillary->credentials)
+		add_message(message, header, SCM_CREDENTIALS, &credentials, sizeof(credentials));
+	if (message->msg_controllen == 0)
+		message->msg_control = NULL;
+}
+
+int control_socket_send(struct control_socket *control, const unsigned char *frame, size_t length,
+		const struct control_ancillary *ancillary)
+{
+	/* The kernel reads only; iovec has no const. */
+	struct iovec vector = { (void *)(uintptr_t)frame, length };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+	union send_ancillary room;
+	ssize_t sent;
+
+	if (ancillary)
+		add_ancillary(&message, &room, ancillary);
+	do
+		sent = sendmsg(control->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return -errno;
+	return (size_t)sent == length ? 0 : -EPROTO;
+}
+
+int control_socket_ring(struct control_socket *control)
+{
+	const unsigned char ring = CONTROL_RING;
+
+	switch (control_socket_send(control, &ring, 1, NULL)) {
+	case -EPIPE:
+	case -ECONNRESET:
+		return -EPIPE;
+	default:
+		return 0;
+	}
+}
+
+/* ---- Receiving ------------------------------------------------------------------ */
+
+static void take_descriptors(struct received *received, const struct cmsghdr *header)
+{
+	size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	assert(count <= DESCRIPTORS_PER_MESSAGE);
+	memcpy(received->fds, CMSG_DATA(header), count * sizeof(int));
+	received->fd_count = count;
+}
+
+static void take_credentials(struct received *received, const struct cmsghdr *header)
+{
+	struct ucred credentials;
+
+	memcpy(&credentials, CMSG_DATA(header), sizeof(credentials));
+	received->has_credentials = true;
+	received->credentials = (struct evchan_peer){ credentials.pid, credentials.uid,
+		credentials.gid };
+}
+
+/* The kernel makes at most one control message of each kind. */
+static void take_ancillary(struct received *received, struct msghdr *message)
+{
+	struct cmsghdr *header;
+
+	received->fd_count = 0;
+	received->has_credentials = false;
+	received->is_cut = message->msg_flags & MSG_CTRUNC;
+	for (header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+		if (header->cmsg_level != SOL_SOCKET)
+			continue;
+		if (header->cmsg_type == SCM_RIGHTS)
+			take_descriptors(received, header);
+		else if (header->cmsg_type == SCM_CREDENTIALS)
+			take_credentials(received, header);
+	}
+}
+
+/* Enters what came into descriptor.h's table; those that do not fit there go the way of the unwanted. */
+static bool own_descriptors(const struct received *received)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < received->fd_count; i++)
+		all &= descriptor_own(received->fds[i]) == 0;
+	return all;
+}
+
+static void dispose_descriptors(struct received *received, struct disposal_account *account)
+{
+	for (size_t i = 0; i < received->fd_count; i++)
+		disposal_close(received->fds[i], account);
+	received->fd_count = 0;
+}
+
+/* One recvmsg(2) to `at`. Returns bytes (> 0), -EAGAIN, -EPIPE, or another error of recvmsg. */
+static int receive_message(struct control_socket *control, unsigned char *at, size_t size,
+		int flags, struct received *received)
+{
+	struct iovec vector = { at, size };
+	union receive_ancillary room;
+	struct msghdr message = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = room.bytes,
+		.msg_controllen = sizeof(room.bytes),
+	};
+	bool is_owned = true;
+	ssize_t got;
+
+	descriptor_begin();
+	do
+		got = recvmsg(control->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
+	while (got < 0 && errno == EINTR);
+	if (got >= 0) {
+		take_ancillary(received, &message);
+		is_owned = own_descriptors(received);
+	}
+	descriptor_end();
+	if (got < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	if (!is_owned)
+		received->is_cut = true;
+	return got == 0 && size ? -EPIPE : (int)got;
+}
+
+/* Consumes `size` bytes that were peeked, without their descriptors. Whether they were all there. */
+static bool consume(const struct control_socket *control, size_t size)
+{
+	unsigned char scrap[CONTROL_FRAME_MAX];
+
+	while (size) {
+		ssize_t got = recv(control->fd, scrap, size, MSG_DONTWAIT);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		size -= (size_t)got;
+	}
+	return true;
+}
+
+static void drop_taken(struct control_socket *control)
+{
+	control->filled -= control->taken;
+	memmove(control->buffer, control->buffer + control->taken, control->filled);
+	control->taken = 0;
+}
+
+/* Why a first frame's descriptors did not all come, now that copies of those that did are disposed of. */
+static int cut_error(const struct control_socket *control, size_t fd_count)
+{
+	int fd;
+
+	/* More than anybody honest sends: not worth waiting for. */
+	if (fd_count > CONTROL_DESCRIPTORS_MAX)
+		return -EPROTO;
+	/* Closed at once, and ours alone: no fork needs to know of it. If there is room for it now, something else keeps
+	 * the descriptors back (a security module), and always will. */
+	descriptor_begin();
+	fd = fcntl(control->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd >= 0)
+		close(fd);
+	descriptor_end();
+	return fd >= 0 && fd_count == 0 ? -EPROTO : -EMFILE;
+}
+
+/* The peeked bytes behind what was there begin with a whole frame. */
+static int take_first(struct control_socket *control, int length, struct received *received,
+		struct control_arrival *arrival, struct disposal_account *account)
+{
+	size_t old = control->filled;
+
+	/* Whole frames never lie in the buffer before the first one is done, so it ends in the new bytes. */
+	if (!consume(control, (size_t)length - old)) {
+		dispose_descriptors(received, account);
+		return -EPROTO;
+	}
+	control->filled = (size_t)length;
+	control->taken = (size_t)length;
+	control->first_done = true;
+	arrival->fd_count = received->fd_count;
+	arrival->has_credentials = received->has_credentials;
+	arrival->credentials = received->credentials;
+	if (received->fd_count <= CONTROL_DESCRIPTORS_MAX)
+		memcpy(arrival->fds, received->fds, received->fd_count * sizeof(int));
+	else
+		dispose_descriptors(received, account);
+	return length;
+}
+
+/* From now on the kernel refuses the peer's descriptors, where it can. */
+static void refuse_descriptors(const struct control_socket *control)
+{
+	const int off = 0;
+
+	(void)setsockopt(control->fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+}
+
+static int receive_first(struct control_socket *control, enum control_type *type,
+		struct control_arrival *arrival, struct disposal_account *account)
+{
+	struct received received;
+	size_t old = control->filled;
+	int length, got;
+
+	got = receive_message(control, control->buffer + old, CONTROL_FRAME_MAX - old, MSG_PEEK,
+			&received);
+	if (got < 0)
+		return got;
+	if (received.is_cut) {
+		size_t count = received.fd_count;
+
+		dispose_descriptors(&received, account);
+		return cut_error(control, count);
+	}
+	length = control_frame_length(type, control->buffer, old + (size_t)got);
+	if (length > 0) {
+		length = take_first(control, length, &received, arrival, account);
+		refuse_descriptors(control);
+		return length;
+	}
+	/* Half a frame with descriptors, or nothing that could become one. */
+	if (length < 0 || received.fd_count) {
+		dispose_descriptors(&received, account);
+		return -EPROTO;
+	}
+	if (!consume(control, (size_t)got))
+		return -EPROTO;
+	control->filled += (size_t)got;
+	return -EAGAIN;
+}
+
+static int receive_more(struct control_socket *control, struct disposal_account *account)
+{
+	struct received received;
+	int got;
+
+	got = receive_message(control, control->buffer + control->filled,
+			CONTROL_FRAME_MAX - control->filled, 0, &received);
+	if (got < 0)
+		return got;
+	control->filled += (size_t)got;
+	if (received.fd_count == 0 && !received.is_cut)
+		return 0;
+	dispose_descriptors(&received, account);
+	return -EPROTO;
+}
+
+/* Rings that follow a ring in the buffer are one with it. */
+static int merge_rings(const struct control_socket *control)
+{
+	size_t count = 1;
+
+	while (count < control->filled && control->buffer[count] == CONTROL_RING)
+		count++;
+	return (int)count;
+}
+
+/* The frame at the front of the buffer. Returns its length, 0 if it is not whole, or -EPROTO. */
+static int take_buffered(struct control_socket *control, enum control_type *type)
+{
+	int length = control_frame_length(type, control->buffer, control->filled);
+
+	if (length > 0 && *type == CONTROL_RING)
+		length = merge_rings(control);
+	if (length > 0)
+		control->taken = (size_t)length;
+	return length;
+}
+
+static void no_arrival(struct control_arrival *arrival)
+{
+	arrival->fd_count = 0;
+	arrival->has_credentials = false;
+	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
+		arrival->fds[i] = -1;
+}
+
+int control_socket_receive(struct control_socket *control, enum control_type *type,
+		const unsigned char **frame, struct control_arrival *arrival,
+		struct disposal_account *account)
+{
+	struct control_arrival unwanted;
+	int length, r;
+
+	if (!arrival)
+		arrival = &unwanted;
+	no_arrival(arrival);
+	drop_taken(control);
+	*frame = control->buffer;
+	if (!control->first_done)
+		return receive_first(control, type, arrival, account);
+	length = take_buffered(control, type);
+	while (length == 0) {
+		r = receive_more(control, account);
+		if (r < 0)
+			return r;
+		length = take_buffered(control, type);
+	}
+	return length;
+}
+
+/* ---- Ending ------------------------------------------------------------------------ */
+
+void control_socket_deinit(struct control_socket *control, struct disposal_account *account)
+{
+	unsigned char byte;
+
+	if (control->fd < 0)
+		return;
+	(void)shutdown(control->fd, SHUT_RDWR);
+	/* Nothing comes any more, so what a look sees is all there will be: an empty queue closes at once. */
+	if (recv(control->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+		descriptor_close(control->fd);
+	else
+		disposal_close(control->fd, account);
+	control->fd = -1;
+}
+
+void control_socket_abandon(struct control_socket *control)
+{
+	descriptor_close(control->fd);
+	control->fd = -1;
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a connection to a lane, or to a refusal.
+ *
+ * The order of the checks is part of the design (section 6): who it is, as the kernel says; whether there is room; what
+ * it says; what memory it brings. Nothing of a stranger's is touched before the checks that need
+ * less have passed, and what it costs is charged before it is spent.
+ *
+ * A guest that has hung up already is treated like any other: its hello may be queued with its ring's descriptor, and
+ * then what it had published is delivered (design, section 10.5).
+ */
+
+#include "guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <evchan/loop.h>
+
+#include "clock.h"
+#include "log.h"
+#include "receiver.h"
+
+/* ---- The guest -------------------------------------------------------------- */
+
+static void guest_unwatch(struct guest *guest)
+{
+	struct evchan_loop *loop = guest->receiver->loop;
+
+	if (guest->watch)
+		loop->ops->watch_remove(loop, guest->watch);
+	guest->watch = NULL;
+}
+
+/* Out of the list and gone; what it still has of sockets and charges goes with it. */
+static void guest_release(struct guest *guest)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+
+	list_remove(&guest->link);
+	guest_unwatch(guest);
+	control_socket_deinit(&guest->control, admission_charge_disposal(&guest->charge));
+	admission_charge_deinit(&guest->charge);
+	free(guest);
+	receiver_guest_is_gone(receiver);
+}
+
+void guest_free(struct guest *guest, bool in_child)
+{
+	if (!in_child) {
+		guest_release(guest);
+		return;
+	}
+	list_remove(&guest->link);
+	control_socket_abandon(&guest->control);
+	admission_charge_deinit(&guest->charge);
+	free(guest);
+}
+
+/* Tells the sender no, tells the application, and ends the guest. Callback: error. */
+static void guest_refuse(struct guest *guest, enum control_refusal refusal, const char *detail)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+	struct evchan_peer peer = guest->peer;
+	struct control_refused refused = {
+		.refusal = refusal,
+		.final = control_refusal_is_final(refusal),
+	};
+	unsigned char frame[CONTROL_FRAME_MAX];
+	const char *text = detail ? detail : control_refusal_text(refusal);
+
+	snprintf(refused.text, sizeof(refused.text), "%s", text);
+	(void)control_socket_send(&guest->control, frame,
+			control_encode_refused(frame, CONTROL_REFUSED, &refused), NULL);
+	guest_release(guest);
+	receiver->stats.refused++;
+	receiver_report(receiver, NULL, control_refusal_error(refusal),
+			"sender pid %ld uid %lu is refused: %s", (long)peer.pid,
+			(unsigned long)peer.uid, text);
+}
+
+static void guest_ready(void *arg, unsigned events)
+{
+	struct guest *guest = arg;
+	struct evchan_receiver *receiver = guest->receiver;
+
+	(void)events;
+	receiver_enter(receiver);
+	guest_look(guest);
+	receiver_leave(receiver);
+}
+
+static int guest_watch(struct guest *guest)
+{
+	struct evchan_loop *loop = guest->receiver->loop;
+
+	if (guest->watch)
+		return 0;
+	return loop->ops->watch_add(loop, &guest->watch, guest->control.fd, EVCHAN_LOOP_READ,
+			guest_ready, guest);
+}
+
+/* Whether the policy lets this user in. Callback: authorize. */
+static bool guest_is_allowed(struct guest *guest)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+
+	if (receiver->callbacks.authorize)
+		return receiver->callbacks.authorize(receiver, &guest->peer, receiver->arg) == 0;
+	return admission_is_allowed(&receiver->admission, &guest->peer);
+}
+
+/* An accepted connection: its owner is known before it has said a word. */
+static int guest_receive_accepted(struct guest *guest)
+{
+	int r;
+
+	r = control_socket_peer(&guest->control, &guest->peer);
+	if (r < 0)
+		return r;
+	r = admission_charge_guest(&guest->charge, &guest->receiver->admission, guest->peer.uid);
+	if (r == -EUSERS) {
+		guest_refuse(guest, CONTROL_REFUSE_UID_SENDERS, NULL);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (!guest_is_allowed(guest)) {
+		guest_refuse(guest, CONTROL_REFUSE_POLICY, NULL);
+		return 0;
+	}
+	/* Mostly the hello is there already, and the guest needs no watch at all. */
+	guest_look(guest);
+	return 0;
+}
+
+/* A socket that was handed in: charged to ourselves until the hello tells whose it is. */
+static int guest_receive_handed_in(struct guest *guest)
+{
+	int r;
+
+	guest->peer.pid = -1;
+	guest->peer.uid = guest->receiver->admission.own_uid;
+	r = admission_charge_guest(&guest->charge, &guest->receiver->admission, guest->peer.uid);
+	if (r < 0)
+		return r;
+	return guest_watch(guest);
+}
+
+int guest_new(struct evchan_receiver *receiver, int fd, bool is_handed_in)
+{
+	struct guest *guest = calloc(1, sizeof(*guest));
+	int r;
+
+	if (!guest) {
+		if (!is_handed_in)
+			descriptor_close(fd);
+		return -ENOMEM;
+	}
+	guest->receiver = receiver;
+	guest->is_handed_in = is_handed_in;
+	control_socket_init(&guest->control, fd);
+	control_socket_prepare_accepted(&guest->control, is_handed_in);
+	receiver_expect_hello(receiver, guest);
+	r = is_handed_in ? guest_receive_handed_in(guest) : guest_receive_accepted(guest);
+	if (r < 0) {
+		if (is_handed_in)
+			guest->control = (struct control_socket)CONTROL_SOCKET_NONE;
+		guest_release(guest);
+	}
+	return r;
+}
+
+/* ---- Admission ------------------------------------------------------------------ */
+
+/* Credentials that came with the hello itself. */
+static enum control_refusal guest_check_credentials(struct guest *guest,
+		const struct control_arrival *arrival)
+{
+	struct admission *admission = &guest->receiver->admission;
+
+	if (!guest->is_handed_in)
+		return CONTROL_REFUSE_NONE;
+	if (!arrival->has_credentials)
+		return CONTROL_REFUSE_POLICY;
+	guest->peer = arrival->credentials;
+	admission_charge_deinit(&guest->charge);
+	if (admission_charge_guest(&guest->charge, admission, guest->peer.uid) < 0)
+		return CONTROL_REFUSE_UID_SENDERS;
+	return guest_is_allowed(guest) ? CONTROL_REFUSE_NONE : CONTROL_REFUSE_POLICY;
+}
+
+/* Another lane, or a hold, may still have this ring: two readers would both write a head. */
+static bool guest_ring_is_mapped(struct guest *guest, const struct evchan_lane *lane)
+{
+	struct list *lanes = &guest->receiver->lanes;
+	struct list *link;
+
+	for (link = lanes->next; link != lanes; link = link->next) {
+		struct evchan_lane *other = CONTAINER_OF(link, struct evchan_lane, link);
+
+		if (other->reader.memory.device == lane->reader.memory.device &&
+				other->reader.memory.inode == lane->reader.memory.inode)
+			return true;
+		if (other->peer.uid == lane->peer.uid &&
+				memcmp(other->id, lane->id, sizeof(lane->id)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static enum bell_kind guest_choose_bell(struct guest *guest, uint32_t wish)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+
+	if (wish == EVCHAN_BELL_SOCKET)
+		return BELL_SOCKET;
+	if (receiver->options.bell == EVCHAN_BELL_DEFAULT &&
+			(wish == EVCHAN_BELL_PIPE ||
+			 (wish == EVCHAN_BELL_EVENTFD && receiver->is_edge)))
+		return (enum bell_kind)wish;
+	return receiver->bell;
+}
+
+static enum control_refusal guest_memory_refusal(int error, bool own_fault)
+{
+	if (own_fault)
+		return error == -EMFILE || error == -ENFILE ? CONTROL_REFUSE_DESCRIPTORS
+							    : CONTROL_REFUSE_NO_MEMORY;
+	switch (error) {
+	case -ENODATA:
+		return CONTROL_REFUSE_LAZY;
+	case -EPROTO:
+		return CONTROL_REFUSE_POSITIONS;
+	default:
+		return CONTROL_REFUSE_MEMORY_OBJECT;
+	}
+}
+
+/* Maps the ring and makes the receiver's page. */
+static enum control_refusal guest_map_ring(struct guest *guest, struct evchan_lane *lane,
+		const struct control_hello *hello, int ring_fd)
+{
+	const struct evchan_receiver_options *options = &guest->receiver->options;
+	unsigned flags = 0;
+	bool own_fault;
+	int r;
+
+	if (guest->peer.uid == guest->receiver->admission.own_uid ||
+			(options->flags & EVCHAN_RECEIVER_ALLOW_LAZY))
+		flags |= SHARED_MEMORY_LAZY;
+	if (options->flags & EVCHAN_RECEIVER_LOCK_MEMORY)
+		flags |= SHARED_MEMORY_LOCK;
+	r = ring_reader_init(&lane->reader, ring_fd, hello->header_size, hello->capacity,
+			hello->lane_id, hello->resume, flags, &own_fault);
+	if (r < 0)
+		return guest_memory_refusal(r, own_fault);
+	return CONTROL_REFUSE_NONE;
+}
+
+static enum control_refusal guest_send_welcome(struct guest *guest, struct evchan_lane *lane)
+{
+	struct control_welcome welcome = {
+		.version = CONTROL_PROTOCOL_VERSION,
+		.bell = lane->bell.kind,
+		.header_size = (uint32_t)shared_memory_page_size(),
+	};
+	int fds[2] = { ring_reader_page_fd(&lane->reader), lane->bell.ring_fd };
+	struct control_ancillary ancillary = {
+		.fds = fds,
+		.fd_count = lane->bell.kind == BELL_SOCKET ? 1 : 2,
+	};
+	unsigned char frame[CONTROL_FRAME_MAX];
+	int r;
+
+	r = control_socket_send(&guest->control, frame, control_encode_welcome(frame, &welcome),
+			&ancillary);
+	ring_reader_page_given_away(&lane->reader);
+	bell_given_away(&lane->bell);
+	/* A sender that is gone needs no welcome; its ring is drained all the same. */
+	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
+		return CONTROL_REFUSE_NONE;
+	return CONTROL_REFUSE_DESCRIPTORS;
+}
+
+/* Everything about the lane that can fail. It is in no list yet. */
+static enum control_refusal guest_make_lane(struct guest *guest, struct evchan_lane *lane,
+		const struct control_hello *hello, int ring_fd)
+{
+	enum control_refusal refusal;
+	int r;
+
+	refusal = guest_map_ring(guest, lane, hello, ring_fd);
+	if (refusal)
+		return refusal;
+	if (guest_ring_is_mapped(guest, lane))
+		return CONTROL_REFUSE_BUSY;
+	lane->bell.kind = guest_choose_bell(guest, hello->bell);
+	if (lane->bell.kind != BELL_SOCKET) {
+		r = bell_create(&lane->bell, lane->bell.kind, guest->receiver->is_edge);
+		if (r < 0)
+			return guest_memory_refusal(r, true);
+	}
+	return guest_send_welcome(guest, lane);
+}
+
+/* The lane takes over the guest's socket and charge; the guest is gone. */
+static int guest_become_lane(struct guest *guest, struct evchan_lane *lane)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+	int r;
+
+	guest_unwatch(guest);
+	lane->control = guest->control;
+	lane->charge = guest->charge;
+	guest->control = (struct control_socket)CONTROL_SOCKET_NONE;
+	guest->charge = (struct admission_charge)ADMISSION_CHARGE_NONE;
+	list_append(&receiver->lanes, &lane->link);
+	guest_release(guest);
+	r = lane_watch(lane);
+	if (r == 0)
+		return 0;
+	/* The sender has its welcome and sees a hang-up: it comes back later. */
+	lane_free(lane);
+	receiver_report(receiver, NULL, r, "cannot watch a new sender: %s", evchan_strerror(r));
+	return r;
+}
+
+static struct evchan_lane *guest_new_lane(struct guest *guest, const struct control_hello *hello)
+{
+	struct evchan_lane *lane = calloc(1, sizeof(*lane));
+
+	if (!lane)
+		return NULL;
+	lane->receiver = guest->receiver;
+	list_init(&lane->link);
+	list_init(&lane->ready_link);
+	list_init(&lane->reader.holds);
+	lane->reader.memory = (struct shared_memory)SHARED_MEMORY_NONE;
+	lane->reader.page_memory = (struct shared_memory)SHARED_MEMORY_NONE;
+	lane->bell = (struct bell)BELL_NONE;
+	lane->control = (struct control_socket)CONTROL_SOCKET_NONE;
+	lane->charge = (struct admission_charge)ADMISSION_CHARGE_NONE;
+	lane->peer = guest->peer;
+	lane->is_resumed = hello->was_connected;
+	lane->message.lane = lane;
+	memcpy(lane->id, hello->lane_id, sizeof(lane->id));
+	memcpy(lane->label, hello->label, sizeof(lane->label));
+	return lane;
+}
+
+/* Whether a whole, decoded hello lets this guest in: who, then how much, then what. */
+static enum control_refusal guest_check_hello(struct guest *guest, const struct control_hello *hello,
+		const struct control_arrival *arrival)
+{
+	enum control_refusal refusal;
+
+	refusal = guest_check_credentials(guest, arrival);
+	if (refusal)
+		return refusal;
+	if (arrival->fd_count != 1)
+		return CONTROL_REFUSE_PROTOCOL;
+	if (receiver_was_evicted(guest->receiver, guest->peer.uid, hello->lane_id))
+		return CONTROL_REFUSE_EVICTED;
+	return admission_charge_sender(&guest->charge, hello->capacity);
+}
+
+/* The lane, if the hello lets the guest in. `ring_fd` is consumed. */
+static enum control_refusal guest_try_lane(struct guest *guest, struct evchan_lane **out,
+		const struct control_hello *hello, const struct control_arrival *arrival)
+{
+	enum control_refusal refusal;
+	struct evchan_lane *lane;
+
+	refusal = guest_check_hello(guest, hello, arrival);
+	if (refusal)
+		return refusal;
+	lane = guest_new_lane(guest, hello);
+	if (!lane)
+		return CONTROL_REFUSE_NO_MEMORY;
+	refusal = guest_make_lane(guest, lane, hello, arrival->fds[0]);
+	if (refusal)
+		lane_free(lane);
+	else
+		*out = lane;
+	return refusal;
+}
+
+static void guest_log_joined(const struct evchan_receiver *receiver, const struct evchan_lane *lane)
+{
+	log_line(EVCHAN_LOG_INFO, "%s: sender pid %ld uid %lu joined",
+			receiver->listener.address.text, (long)lane->peer.pid,
+			(unsigned long)lane->peer.uid);
+}
+
+/* A decoded hello with at most one descriptor, which is sealed memory. The guest is gone afterwards.
+ * Callback: error, authorize, joined, and what a turn calls. */
+static void guest_admit(struct guest *guest, const struct control_hello *hello,
+		const struct control_arrival *arrival)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+	enum control_refusal refusal;
+	struct evchan_lane *lane;
+
+	refusal = guest_try_lane(guest, &lane, hello, arrival);
+	if (refusal) {
+		/* This may be the last reference to a large object. */
+		disposal_close(arrival->fds[0], admission_charge_disposal(&guest->charge));
+		guest_refuse(guest, refusal, NULL);
+		return;
+	}
+	descriptor_close(arrival->fds[0]);
+	if (guest_become_lane(guest, lane) < 0)
+		return;
+	receiver->stats.joined++;
+	receiver->stats.lanes++;
+	guest_log_joined(receiver, lane);
+	if (receiver->callbacks.joined)
+		receiver->callbacks.joined(receiver, lane, receiver->arg);
+	/* After every welcome both sides act once, whatever the bells say. */
+	if (!receiver->handle.is_freed && lane->state != LANE_ENDED)
+		receiver_lane_is_ready(receiver, lane, true);
+}
+
+/* A first frame, whole. The guest is gone afterwards. Callback: as guest_admit(). */
+static void guest_handle_first_frame(struct guest *guest, enum control_type type,
+		const unsigned char *frame, size_t length, const struct control_arrival *arrival)
+{
+	enum control_refusal refusal = CONTROL_REFUSE_PROTOCOL;
+	struct control_hello hello;
+
+	if (type == CONTROL_HELLO)
+		refusal = control_decode_hello(&hello, frame, length);
+	/* The one look at a stranger's descriptor that is always safe. */
+	if (!refusal && arrival->fd_count == 1 && !shared_memory_is_sealed(arrival->fds[0]))
+		refusal = CONTROL_REFUSE_MEMORY_OBJECT;
+	if (!refusal) {
+		guest_admit(guest, &hello, arrival);
+		return;
+	}
+	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
+		if (arrival->fds[i] >= 0)
+			disposal_close(arrival->fds[i], admission_charge_disposal(&guest->charge));
+	guest_refuse(guest, refusal, NULL);
+}
+
+/* Waits for more of the hello. Whether the guest is still there. */
+static bool guest_wait(struct guest *guest)
+{
+	if (guest_watch(guest) == 0)
+		return true;
+	guest_refuse(guest, CONTROL_REFUSE_NO_MEMORY, NULL);
+	return false;
+}
+
+bool guest_look(struct guest *guest)
+{
+	struct disposal_account *account = admission_charge_disposal(&guest->charge);
+	struct control_arrival arrival = { .fds = { -1, -1 } };
+	const unsigned char *frame;
+	enum control_type type;
+	int r;
+
+	guest->is_waiting = false;
+	r = control_socket_receive(&guest->control, &type, &frame, &arrival, account);
+	if (r > 0) {
+		guest_handle_first_frame(guest, type, frame, (size_t)r, &arrival);
+		return false;
+	}
+	switch (r) {
+	case -EAGAIN:
+		return guest_wait(guest);
+	case -EPIPE: /* gone without a word: nobody to tell */
+		guest_release(guest);
+		return false;
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		/* The hello stays queued; its ring may be all that is left of its sender. */
+		guest->is_waiting = true;
+		guest_unwatch(guest);
+		receiver_suspend_accepting(guest->receiver);
+		return true;
+	default:
+		guest_refuse(guest, CONTROL_REFUSE_PROTOCOL, NULL);
+		return false;
+	}
+}
+
+void guest_expire(struct guest *guest)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+
+	/* Its hello may have come while this process was busy elsewhere. */
+	if (!guest_look(guest))
+		return;
+	if (!guest->is_waiting || receiver->is_shutting_down) {
+		guest_refuse(guest, CONTROL_REFUSE_TIMEOUT, NULL);
+		return;
+	}
+	list_remove(&guest->link);
+	receiver_expect_hello(receiver, guest);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EVCHAN_CORE_LANE_H
+#define EVCHAN_CORE_LANE_H
+
+/*
+ * One admitted sender, as its receiver sees it.
+ *
+ *	OPEN     --hang-up-->  DRAINING  --all delivered-->  ENDED  --`left` called-->  GONE
+ *	  \------evict, protocol error, shutdown------------->/
+ *
+ * OPEN      the control socket is up, the ring's tail may move
+ * DRAINING  the sender is gone; the tail was loaded one last time, the rest is being delivered
+ * ENDED     nothing more is delivered; sockets and watches are gone; `left` is due on the next turn
+ * GONE      the application has been told; the memory stays while messages are held
+ *
+ * Watches only note what happened and put the lane on the receiver's ready list; all
+ * delivery happens in lane_serve(), called by the receiver's turn.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <evchan/evchan.h>
+
+#include "admission.h"
+#include "bell.h"
+#include "control_message.h"
+#include "control_socket.h"
+#include "list.h"
+#include "ring_reader.h"
+
+enum lane_state { LANE_OPEN, LANE_DRAINING, LANE_ENDED, LANE_GONE };
+
+struct evchan_lane {
+	struct evchan_receiver *receiver;
+	struct list link;        /* in the receiver's lanes */
+	struct list ready_link;  /* in its ready or unfinished list, if there is work */
+	enum lane_state state;
+	enum evchan_left_reason reason; /* from DRAINING on */
+	bool is_paused;
+	bool said_bye;
+	bool is_resumed;
+	bool in_left;            /* `left` is running: the lane is not freed under it */
+
+	struct ring_reader reader;
+	struct evchan_message message; /* the one being delivered */
+	struct held_message *held;     /* its hold, if it has one */
+	bool is_delivering;            /* `message` is valid */
+	void *copy;                    /* COPY: private memory of the message, malloc'd */
+	size_t copy_size;
+
+	struct bell bell;
+	struct control_socket control;
+	struct evchan_watch *bell_watch;
+	struct evchan_watch *control_watch;
+
+	struct evchan_peer peer;
+	struct admission_charge charge;
+	uint8_t id[16];
+	char label[CONTROL_LABEL_MAX + 1];
+	void *data;
+
+	uint64_t messages;
+	uint64_t bytes;
+	uint64_t bells_rung;
+	uint64_t wakeups;
+};
+
+/* What is left of a turn for one lane. */
+struct lane_budget {
+	uint32_t messages;
+	uint64_t bytes;
+};
+
+/* Starts watching an admitted lane that is in the receiver's list and has its reader, bell and control socket.
+ * Errors: -ENOMEM and others of the loop. */
+int lane_watch(struct evchan_lane *lane);
+
+/* Reads what the sender has said on its control socket. Callback: hung_up, error; from_loop, so all. */
+void lane_look_at_control(struct evchan_lane *lane);
+
+/*
+ * One turn of a lane on the ready list: delivers within the budget, which is counted down. Whether
+ * the lane has more to do and wants another turn. The receiver may be freed when it returns.
+ * Callback: message, hung_up, left, error.
+ */
+bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget);
+
+/* Whether a message may be delivered now. */
+bool lane_may_deliver(const struct evchan_lane *lane);
+
+/* Finds the lane's next message and makes it lane->message. Returns 1, 0 none now (armed, or ended: lane->state tells),
+ * or negative: the lane was broken and is ENDED. */
+int lane_next(struct evchan_lane *lane);
+
+/* Ends the delivery of lane->message: releases it, unless it is held. */
+void lane_finish_message(struct evchan_lane *lane);
+
+/* Publishes what was released, and rings if the sender waits for it. */
+void lane_release(struct evchan_lane *lane);
+
+/* Ends the lane for a reason of this side; tells the sender `refusal` (NONE: goodbye) and `text` (may be NULL).
+ * `left` follows on the next turn. Does not call back. */
+void lane_end(struct evchan_lane *lane, enum evchan_left_reason reason,
+		enum control_refusal refusal, const char *text);
+
+/* The sender broke the rules: tells the error callback, names the culprit, ends the lane.
+ * Callback: error. */
+void lane_break(struct evchan_lane *lane, int error, const char *what);
+
+/* Frees a lane that is GONE or never joined: out of all lists, charge given back. Its holds become orphans. */
+void lane_free(struct evchan_lane *lane);
+
+/* The receiver is being freed: releases the message that is being delivered by a callback, says goodbye, then frees. */
+void lane_close(struct evchan_lane *lane, bool in_child);
+
+#endif

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening on UNIX sockets, and taking over the path of a receiver that is dead.
+ *
+ * Whether a socket file belongs to a living receiver cannot be told by connecting alone: one that is between bind(2) and
+ * listen(2) refuses just like a dead one, and two starters could each unlink the other's. So there is a lock,
+ * NAME.lock, held for as long as the path is; only its holder looks at the socket file, and only a file
+ * whose owner answers nobody is unlinked. The lock is flock(2)'s: it ends with its process, whatever ends that.
+ *
+ * The lock file itself is unlinked at the end, so somebody may hold the lock of a file that is no longer there while another
+ * makes a new one: whoever gets a lock looks whether its file is still the path's, and starts over if not.
+ *
+ * All of it relies on nobody else being able to rename or remove things in the directory, so that is
+ * asked for first.
+ */
+
+#include "listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "disposal.h"
+#include "unix_socket.h"
+
+/* The kernel takes less if its limit (net.core.somaxconn) is lower. */
+#define BACKLOG 4096
+
+/* Each time around some other starter has come to its end, so a few are plenty. */
+#define LOCK_TRIES 100
+
+#define LOCK_PATH_SIZE (sizeof(((struct sockaddr_un *)0)->sun_path) + sizeof(".lock"))
+
+/* ---- The directory ------------------------------------------------------------------ */
+
+static void directory_of(char *directory, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	size_t length = slash ? (size_t)(slash - path) : 0;
+
+	if (!slash) {
+		strcpy(directory, ".");
+		return;
+	}
+	if (length == 0)
+		length = 1; /* the root itself */
+	memcpy(directory, path, length);
+	directory[length] = '\0';
+}
+
+static int check_directory(const char *path)
+{
+	char directory[LOCK_PATH_SIZE];
+	struct stat status;
+
+	directory_of(directory, path);
+	if (stat(directory, &status) < 0)
+		return -errno;
+	if (!S_ISDIR(status.st_mode))
+		return -ENOTDIR;
+	if (status.st_uid != 0 && status.st_uid != geteuid())
+		return -EACCES;
+	if ((status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX))
+		return -EACCES;
+	return 0;
+}
+
+/* ---- The lock --------------------------------------------------------------------------- */
+
+static int open_lock(const char *lock_path, int *out)
+{
+	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+	int r;
+
+	descriptor_begin();
+	r = unix_socket_own(open(lock_path, flags, 0600), out);
+	descriptor_end();
+	/* A link, a directory, a device without a driver: not a lock file of ours. */
+	return r == -ELOOP || r == -EISDIR || r == -ENXIO || r == -ENODEV ? -EACCES : r;
+}
+
+/* Locks an open lock file. Returns 0; 1: it is no longer the path's; -EADDRINUSE; -EACCES; others. */
+static int lock(int fd, const char *lock_path)
+{
+	struct stat opened, named;
+
+	if (fstat(fd, &opened) < 0)
+		return -errno;
+	if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid())
+		return -EACCES;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+	if (lstat(lock_path, &named) < 0)
+		return errno == ENOENT ? 1 : -errno;
+	return opened.st_dev != named.st_dev || opened.st_ino != named.st_ino;
+}
+
+static void lock_path_of(char *lock_path, const struct address *address)
+{
+	snprintf(lock_path, LOCK_PATH_SIZE, "%s.lock", address->unix_address.sun_path);
+}
+
+static int take_lock(struct listener *listener, const struct address *address)
+{
+	char lock_path[LOCK_PATH_SIZE];
+	int fd, r;
+
+	lock_path_of(lock_path, address);
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		r = open_lock(lock_path, &fd);
+		if (r < 0)
+			return r;
+		r = lock(fd, lock_path);
+		if (r == 0) {
+			listener->lock_fd = fd;
+			return 0;
+		}
+		descriptor_close(fd);
+		if (r < 0)
+			return r;
+	}
+	return -EADDRINUSE;
+}
+
+/* ---- The socket ---------------------------------------------------------------------- */
+
+/* Whether nobody listens on a socket file of ours. Returns 0 if so, -EADDRINUSE if somebody does; others. */
+static int probe(const struct address *address)
+{
+	int fd, r;
+
+	r = unix_socket_new(&fd);
+	if (r < 0)
+		return r;
+	r = connect(fd, (const struct sockaddr *)&address->unix_address, address->unix_length);
+	if (r < 0)
+		r = -errno;
+	descriptor_close(fd);
+	switch (r) {
+	case -ECONNREFUSED:
+		return 0;
+	case -EACCES:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return r;
+	default: /* connected; backlog full; a socket of another type */
+		return -EADDRINUSE;
+	}
+}
+
+/* Under the lock: removes what a dead receiver left. */
+static int clear_path(const struct address *address)
+{
+	const char *path = address->unix_address.sun_path;
+	struct stat status;
+	int r;
+
+	if (lstat(path, &status) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(status.st_mode))
+		return -EADDRINUSE;
+	if (status.st_uid != geteuid())
+		return -EACCES;
+	r = probe(address);
+	if (r < 0)
+		return r;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Before listen(2), so that nobody connects to a file whose permissions are not set yet. */
+static int bind_path(struct listener *listener, const struct address *address, mode_t mode)
+{
+	const char *path = address->unix_address.sun_path;
+	struct stat status;
+
+	if (bind(listener->fd, (const struct sockaddr *)&address->unix_address,
+			    address->unix_length) < 0)
+		return -errno;
+	listener->owns_path = true;
+	if (lstat(path, &status) < 0)
+		return -errno;
+	listener->device = status.st_dev;
+	listener->inode = status.st_ino;
+	return chmod(path, mode) < 0 ? -errno : 0;
+}
+
+static int open_path(struct listener *listener, const struct address *address, mode_t mode)
+{
+	int r;
+
+	r = check_directory(address->unix_address.sun_path);
+	if (r < 0)
+		return r;
+	r = take_lock(listener, address);
+	if (r < 0)
+		return r;
+	r = clear_path(address);
+	if (r < 0)
+		return r;
+	r = unix_socket_new(&listener->fd);
+	if (r < 0)
+		return r;
+	r = bind_path(listener, address, mode);
+	if (r < 0)
+		return r;
+	return listen(listener->fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+static int open_abstract(struct listener *listener, const struct address *address)
+{
+	int r;
+
+	r = unix_socket_new(&listener->fd);
+	if (r < 0)
+		return r;
+	if (bind(listener->fd, (const struct sockaddr *)&address->unix_address,
+			    address->unix_length) < 0)
+		return -errno;
+	return listen(listener->fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+/* ---- A descriptor handed in -------------------------------------------------------------- */
+
+/* What senders would write to get there, where that can be told. */
+static void find_text(struct address *address)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(name) - 1; /* a path that fills it all has no NUL */
+	int characters;
+
+	if (getsockname(address->fd, (struct sockaddr *)&name, &length) < 0)
+		return;
+	characters = (int)length - (int)offsetof(struct sockaddr_un, sun_path);
+	if (characters > (int)sizeof(name.sun_path))
+		characters = (int)sizeof(name.sun_path);
+	if (characters > 1 && name.sun_path[0])
+		snprintf(address->text, sizeof(address->text), "%.*s", characters, name.sun_path);
+	else if (characters > 1)
+		snprintf(address->text, sizeof(address->text), "@%.*s", characters - 1,
+				name.sun_path + 1);
+}
+
+static int open_descriptor(struct listener *listener, const struct address *address)
+{
+	int fd = address->fd, flags, r;
+	bool listens;
+
+	r = unix_socket_check(fd, &listens);
+	if (r < 0)
+		return r;
+	r = descriptor_own(fd);
+	if (r < 0)
+		return r;
+	listener->fd = fd;
+	listener->is_lane = !listens;
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (listener->is_lane)
+		return 0;
+	/* accept(2) has no flag of its own to not wait. */
+	flags = fcntl(fd, F_GETFL);
+	(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	find_text(&listener->address);
+	return 0;
+}
+
+/* ---- The whole ------------------------------------------------------------------------------ */
+
+int listener_open(struct listener *out, const struct address *address, mode_t mode)
+{
+	struct listener listener = LISTENER_NONE;
+	int r = -EINVAL;
+
+	listener.address = *address;
+	switch (address->kind) {
+	case ADDRESS_PATH:
+		r = open_path(&listener, address, mode);
+		break;
+	case ADDRESS_ABSTRACT:
+		r = open_abstract(&listener, address);
+		break;
+	case ADDRESS_DESCRIPTOR:
+		r = open_descriptor(&listener, address);
+		break;
+	}
+	if (r < 0) {
+		listener_deinit(&listener, false);
+		return r;
+	}
+	*out = listener;
+	return 0;
+}
+
+/* Errors after which the next connection may be had at once: this one's own trouble. */
+static int accept_error(int error)
+{
+	switch (error) {
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -EAGAIN:
+		return error;
+	case -EINVAL: /* shut down */
+		return -EAGAIN;
+	default:
+		return -ECONNABORTED;
+	}
+}
+
+int listener_accept(struct listener *listener, int *fd)
+{
+	int r;
+
+	descriptor_begin();
+	do
+		r = unix_socket_own(accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), fd);
+	while (r == -EINTR);
+	descriptor_end();
+	return r < 0 ? accept_error(r) : 0;
+}
+
+/* What waits in the queue is closed on the disposal thread: it may hold descriptors of strangers, and
+ * closing the listener would close them here. */
+static void empty_queue(struct listener *listener)
+{
+	int fd;
+
+	(void)shutdown(listener->fd, SHUT_RDWR);
+	while (listener_accept(listener, &fd) == 0)
+		disposal_close(fd, NULL);
+}
+
+static void unlink_path(const struct listener *listener)
+{
+	const char *path = listener->address.unix_address.sun_path;
+	char lock_path[LOCK_PATH_SIZE];
+	struct stat status;
+
+	if (listener->owns_path && lstat(path, &status) == 0 &&
+			status.st_dev == listener->device && status.st_ino == listener->inode)
+		unlink(path);
+	/* Last, under the lock: whoever opens the file from now on makes a new one. */
+	lock_path_of(lock_path, &listener->address);
+	unlink(lock_path);
+}
+
+void listener_give_back(struct listener *listener)
+{
+	if (listener->address.kind != ADDRESS_DESCRIPTOR)
+		return;
+	descriptor_disown(listener->fd);
+	listener->fd = -1;
+}
+
+void listener_deinit(struct listener *listener, bool in_child)
+{
+	bool is_ours = listener->address.kind != ADDRESS_DESCRIPTOR;
+
+	if (!in_child && listener->lock_fd >= 0)
+		unlink_path(listener);
+	/* One that was handed in may be shared with others, and its queue is the next receiver's. */
+	if (!in_child && is_ours && listener->fd >= 0)
+		empty_queue(listener);
+	descriptor_close(listener->fd);
+	descriptor_close(listener->lock_fd);
+	listener->fd = -1;
+	listener->lock_fd = -1;
+	listener->owns_path = false;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The listener's side: connections become guests, guests that take too long are shown out.
+ *
+ * Two things stop the listener for a while: this process has no descriptors or memory left (a timer tries again), or
+ * too many guests have not said hello yet (the next one to go makes room). What waits meanwhile waits in the kernel's
+ * queue, with its messages in its ring: nothing is lost by it.
+ */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <evchan/loop.h>
+
+#include "clock.h"
+#include "guest.h"
+#include "log.h"
+#include "receiver.h"
+
+/* Accepted per turn: a flood of connections must not keep lanes waiting. */
+#define ACCEPT_PER_TURN 32
+/* How long to wait for descriptors or memory. */
+#define ACCEPT_RETRY_MS 50
+
+static void receiver_listener_ready(void *arg, unsigned events);
+
+int receiver_start_accepting(struct evchan_receiver *receiver)
+{
+	struct evchan_loop *loop = receiver->loop;
+
+	if (receiver->listener.fd < 0 || receiver->listen_watch)
+		return 0;
+	return loop->ops->watch_add(loop, &receiver->listen_watch, receiver->listener.fd,
+			EVCHAN_LOOP_READ, receiver_listener_ready, receiver);
+}
+
+void receiver_stop_accepting(struct evchan_receiver *receiver)
+{
+	struct evchan_loop *loop = receiver->loop;
+
+	if (receiver->listen_watch)
+		loop->ops->watch_remove(loop, receiver->listen_watch);
+	receiver->listen_watch = NULL;
+}
+
+void receiver_suspend_accepting(struct evchan_receiver *receiver)
+{
+	struct evchan_loop *loop = receiver->loop;
+
+	receiver_stop_accepting(receiver);
+	(void)loop->ops->timer_set(loop, receiver->accept_timer, ACCEPT_RETRY_MS);
+}
+
+void receiver_guest_is_gone(struct evchan_receiver *receiver)
+{
+	if (receiver->handle.is_freed || receiver->listen_watch)
+		return;
+	/* Suspended for descriptors: the timer goes on; there is one more free now in any case. */
+	if (receiver_start_accepting(receiver) < 0)
+		receiver_suspend_accepting(receiver);
+}
+
+/* Accepts one. Errors: -EAGAIN none there, or no room for guests; others: suspended. Callback: as guest_new(). */
+static int receiver_accept_one(struct evchan_receiver *receiver)
+{
+	int fd, r;
+
+	if (receiver->admission.guests >= ADMISSION_GUESTS_MAX) {
+		receiver_stop_accepting(receiver);
+		return -EAGAIN;
+	}
+	r = listener_accept(&receiver->listener, &fd);
+	if (r == -ECONNABORTED)
+		return 0;
+	if (r == -EAGAIN)
+		return r;
+	if (r == 0)
+		r = guest_new(receiver, fd, false);
+	if (r < 0 && !receiver->handle.is_freed) {
+		receiver_suspend_accepting(receiver);
+		receiver_report(receiver, NULL, r, "cannot accept senders for now: %s",
+				evchan_strerror(r));
+	}
+	return r;
+}
+
+int receiver_accept_some(struct evchan_receiver *receiver, unsigned most)
+{
+	int r = 0;
+
+	while (most-- && r == 0 && !receiver->handle.is_freed)
+		r = receiver_accept_one(receiver);
+	return r;
+}
+
+static void receiver_listener_ready(void *arg, unsigned events)
+{
+	struct evchan_receiver *receiver = arg;
+
+	(void)events;
+	receiver_enter(receiver);
+	(void)receiver_accept_some(receiver, ACCEPT_PER_TURN);
+	receiver_leave(receiver);
+}
+
+static struct guest *receiver_waiting_guest(struct evchan_receiver *receiver)
+{
+	struct list *link;
+
+	for (link = receiver->guests.next; link != &receiver->guests; link = link->next) {
+		struct guest *guest = CONTAINER_OF(link, struct guest, link);
+
+		if (guest->is_waiting)
+			return guest;
+	}
+	return NULL;
+}
+
+/* Descriptors may be free again: the waiting guests first, they were here before. */
+static void receiver_accept_again(void *arg)
+{
+	struct evchan_receiver *receiver = arg;
+	struct guest *guest;
+
+	receiver_enter(receiver);
+	if (receiver_start_accepting(receiver) < 0)
+		receiver_suspend_accepting(receiver);
+	/* Each look ends a guest's wait, or finds that there is nothing to be had yet, which suspends
+	 * again. The list is searched anew each time: looking calls back. */
+	while (!receiver->handle.is_freed && receiver->listen_watch &&
+			(guest = receiver_waiting_guest(receiver)))
+		guest_look(guest);
+	receiver_leave(receiver);
+}
+
+/* The oldest guest's time is over. The list is in the order of the deadlines: all wait equally long. */
+static void receiver_hello_timed_out(void *arg)
+{
+	struct evchan_receiver *receiver = arg;
+	struct evchan_loop *loop = receiver->loop;
+	uint64_t now = clock_milliseconds();
+	struct guest *guest;
+
+	receiver_enter(receiver);
+	while (!receiver->handle.is_freed && !list_is_empty(&receiver->guests)) {
+		guest = LIST_FIRST(&receiver->guests, struct guest, link);
+		if (guest->deadline > now) {
+			(void)loop->ops->timer_set(loop, receiver->hello_timer,
+					(uint32_t)(guest->deadline - now));
+			break;
+		}
+		guest_expire(guest);
+	}
+	receiver_leave(receiver);
+}
+
+void receiver_expect_hello(struct evchan_receiver *receiver, struct guest *guest)
+{
+	struct evchan_loop *loop = receiver->loop;
+	bool is_first = list_is_empty(&receiver->guests);
+
+	guest->deadline = clock_milliseconds() + receiver->options.hello_timeout_ms;
+	list_append(&receiver->guests, &guest->link);
+	if (is_first)
+		(void)loop->ops->timer_set(loop, receiver->hello_timer,
+				receiver->options.hello_timeout_ms);
+}
+
+int receiver_accept_init(struct evchan_receiver *receiver)
+{
+	struct evchan_loop *loop = receiver->loop;
+	int r;
+
+	r = loop->ops->timer_add(loop, &receiver->accept_timer, receiver_accept_again, receiver);
+	if (r < 0)
+		return r;
+	return loop->ops->timer_add(loop, &receiver->hello_timer, receiver_hello_timed_out,
+			receiver);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whose messages are delivered when.
+ *
+ * Lanes with work wait on `ready`, are served in that order, each up to its share, and go to `unfinished` if they
+ * want more: those have their next share on the loop's next turn, after other ready events had theirs.
+ * All lanes together have a budget per turn of the loop, because libevent runs every active
+ * event before it polls again: a thousand lanes that ring at once would otherwise keep everything else waiting.
+ *
+ * A turn comes from a zero timer. Where the loop can number its turns, a lane that rings is served at once, while the
+ * budget of that turn lasts: that spares a lone message one more round through the kernel.
+ */
+
+#include "receiver.h"
+
+#include <evchan/loop.h>
+
+static uint64_t receiver_turn_number(const struct evchan_receiver *receiver)
+{
+	const struct evchan_loop_ops *ops = receiver->loop->ops;
+
+	return ops->turn ? ops->turn(receiver->loop) : 0;
+}
+
+void receiver_want_turn(struct evchan_receiver *receiver)
+{
+	struct evchan_loop *loop = receiver->loop;
+
+	if (receiver->turn_timer_set || receiver_is_pulled(receiver))
+		return;
+	/* Without memory for the timer the next bell makes the turn instead; there is nobody to tell. */
+	if (loop->ops->timer_set(loop, receiver->turn_timer, 0) == 0)
+		receiver->turn_timer_set = true;
+}
+
+static void receiver_refill(struct evchan_receiver *receiver)
+{
+	receiver->turn_budget.messages = receiver->options.turn_total_messages;
+	receiver->turn_budget.bytes = receiver->options.turn_total_bytes;
+	receiver->stats.turns++;
+	list_append_all(&receiver->ready, &receiver->unfinished);
+}
+
+/* The share of one lane, and no more than what is left of the turn. */
+static struct lane_budget receiver_lane_share(const struct evchan_receiver *receiver)
+{
+	struct lane_budget share = {
+		.messages = receiver->options.turn_messages,
+		.bytes = receiver->options.turn_bytes,
+	};
+
+	if (share.messages > receiver->turn_budget.messages)
+		share.messages = receiver->turn_budget.messages;
+	if (share.bytes > receiver->turn_budget.bytes)
+		share.bytes = receiver->turn_budget.bytes;
+	return share;
+}
+
+static void receiver_serve_lane(struct evchan_receiver *receiver, struct evchan_lane *lane)
+{
+	struct lane_budget share = receiver_lane_share(receiver);
+	struct lane_budget left = share;
+	bool wants_more;
+
+	list_remove(&lane->ready_link);
+	wants_more = lane_serve(lane, &left);
+	if (receiver->handle.is_freed)
+		return;
+	receiver->turn_budget.messages -= share.messages - left.messages;
+	receiver->turn_budget.bytes -= share.bytes - left.bytes;
+	/* A callback may have put it back already. */
+	if (wants_more && !list_is_linked(&lane->ready_link))
+		list_append(&receiver->unfinished, &lane->ready_link);
+}
+
+/* Serves the ready list while the budget lasts. Called between enter and leave. */
+static void receiver_serve_ready(struct evchan_receiver *receiver)
+{
+	receiver->is_serving = true;
+	while (!list_is_empty(&receiver->ready) && receiver->turn_budget.messages &&
+			receiver->turn_budget.bytes) {
+		receiver_serve_lane(receiver,
+				LIST_FIRST(&receiver->ready, struct evchan_lane, ready_link));
+		if (receiver->handle.is_freed)
+			return;
+	}
+	receiver->is_serving = false;
+	if (!list_is_empty(&receiver->ready) || !list_is_empty(&receiver->unfinished))
+		receiver_want_turn(receiver);
+	if (receiver->is_shutting_down)
+		receiver_advance_shutdown(receiver);
+}
+
+static void receiver_turn_fired(void *arg)
+{
+	struct evchan_receiver *receiver = arg;
+
+	receiver_enter(receiver);
+	receiver->turn_timer_set = false;
+	receiver->last_turn = receiver_turn_number(receiver);
+	receiver_refill(receiver);
+	receiver_serve_ready(receiver);
+	receiver_leave(receiver);
+}
+
+/* Serves now if the loop's turn is known and has something left. */
+static bool receiver_try_turn_now(struct evchan_receiver *receiver)
+{
+	uint64_t turn = receiver_turn_number(receiver);
+
+	if (turn == 0 || receiver->is_serving)
+		return false;
+	if (turn != receiver->last_turn) {
+		receiver->last_turn = turn;
+		receiver_refill(receiver);
+	}
+	receiver_serve_ready(receiver);
+	return true;
+}
+
+void receiver_lane_is_ready(struct evchan_receiver *receiver, struct evchan_lane *lane,
+		bool from_loop)
+{
+	if (!list_is_linked(&lane->ready_link))
+		list_append(from_loop ? &receiver->ready : &receiver->unfinished,
+				&lane->ready_link);
+	if (receiver_is_pulled(receiver))
+		return;
+	if (!from_loop || !receiver_try_turn_now(receiver))
+		receiver_want_turn(receiver);
+}
+
+int receiver_turn_init(struct evchan_receiver *receiver)
+{
+	struct evchan_loop *loop = receiver->loop;
+
+	return loop->ops->timer_add(loop, &receiver->turn_timer, receiver_turn_fired, receiver);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The receiver's end of a ring: what is not on the path of every message. That path is in the header.
+ *
+ * The constants in the sender's header are read once, here, and compared with what the hello said; after that
+ * only the private copies count. A position handed over by a dead receiver (`resume`) is checked like any other:
+ * it is the sender's word.
+ */
+
+#include "ring_reader.h"
+
+#include <string.h>
+
+static int ring_reader_make_page(struct ring_reader *reader, uint64_t resume)
+{
+	struct ring_page *page;
+	int r;
+
+	r = shared_memory_create(&reader->page_memory, shared_memory_page_size(), 0, 0);
+	if (r < 0)
+		return r;
+	page = reader->page_memory.base;
+	page->magic = RING_PAGE_MAGIC;
+	page->version = RING_VERSION;
+	page->header_size = (uint32_t)reader->page_memory.header_size;
+	cursor_set(&page->head, resume);
+	reader->page = page;
+	reader->space.position = &page->head;
+	return 0;
+}
+
+/* The header is mapped shared and hostile: each constant is copied once, then compared. */
+static int ring_reader_check_constants(const struct ring_header *header, size_t header_size,
+		uint64_t capacity, const uint8_t lane_id[16])
+{
+	struct ring_header copy;
+
+	memcpy(&copy, header, offsetof(struct ring_header, tail));
+	if (copy.magic != RING_HEADER_MAGIC || copy.version != RING_VERSION ||
+			copy.header_size != header_size || copy.capacity != capacity ||
+			memcmp(copy.lane_id, lane_id, sizeof(copy.lane_id)) != 0)
+		return -EPROTO;
+	return 0;
+}
+
+int ring_reader_init(struct ring_reader *reader, int fd, size_t header_size, uint64_t capacity,
+		const uint8_t lane_id[16], uint64_t resume, unsigned flags, bool *own_fault)
+{
+	int r;
+
+	memset(reader, 0, sizeof(*reader));
+	reader->memory = (struct shared_memory)SHARED_MEMORY_NONE;
+	reader->page_memory = (struct shared_memory)SHARED_MEMORY_NONE;
+	list_init(&reader->holds);
+
+	r = shared_memory_accept(&reader->memory, fd, header_size, (size_t)capacity, flags);
+	*own_fault = r == -ENOMEM || r == -EAGAIN;
+	if (r < 0)
+		return r;
+	reader->header = reader->memory.base;
+	reader->data = shared_memory_data(&reader->memory);
+	reader->capacity = capacity;
+	r = ring_reader_check_constants(reader->header, header_size, capacity, lane_id);
+	if (r < 0)
+		goto fail;
+	reader->read = resume;
+	reader->head = resume;
+	reader->tail = resume;
+	r = ring_reader_accept_tail(reader, cursor_observe(&reader->header->tail));
+	if (r < 0)
+		goto fail;
+	*own_fault = true;
+	r = ring_reader_make_page(reader, resume);
+	if (r < 0)
+		goto fail;
+	reader->space.peer_wish = &reader->header->wake_at;
+	reader->space.checked = resume;
+	return 0;
+
+fail:
+	ring_reader_deinit(reader, NULL);
+	return r;
+}
+
+void ring_reader_deinit(struct ring_reader *reader, struct disposal_account *account)
+{
+	shared_memory_deinit(&reader->memory, account);
+	shared_memory_deinit(&reader->page_memory, NULL);
+	reader->header = NULL;
+	reader->data = NULL;
+	reader->page = NULL;
+	reader->space.peer_wish = NULL;
+}
+
+int ring_reader_page_fd(const struct ring_reader *reader)
+{
+	return reader->page_memory.fd;
+}
+
+void ring_reader_page_given_away(struct ring_reader *reader)
+{
+	shared_memory_close(&reader->page_memory);
+}
+
+bool ring_reader_release(struct ring_reader *reader)
+{
+	uint64_t head = reader->read;
+
+	reader->unpublished = 0;
+	if (!list_is_empty(&reader->holds))
+		head = LIST_FIRST(&reader->holds, struct ring_hold, link)->position;
+	if (head == reader->head)
+		return false;
+	reader->head = head;
+	return cursor_publish(&reader->space, head);
+}
+
+int ring_reader_arm(struct ring_reader *reader)
+{
+	int r;
+
+	r = ring_reader_accept_tail(reader,
+			cursor_arm(&reader->page->wake_at, reader->read + 1, &reader->header->tail));
+	if (r < 0)
+		return r;
+	return reader->tail > reader->read;
+}
+
+int ring_reader_close(struct ring_reader *reader)
+{
+	if (reader->is_closed)
+		return 0;
+	reader->is_closed = true;
+	return ring_reader_accept_tail(reader, cursor_observe(&reader->header->tail));
+}
+
+uint64_t ring_reader_unread(struct ring_reader *reader)
+{
+	if (!reader->is_closed)
+		(void)ring_reader_accept_tail(reader, cursor_observe(&reader->header->tail));
+	return reader->tail - reader->read;
+}
+
+void ring_reader_hold(struct ring_reader *reader, struct ring_hold *hold, uint64_t position,
+		uint32_t size)
+{
+	hold->position = position;
+	hold->bytes = ring_record_bytes(size);
+	reader->held_bytes += hold->bytes;
+	list_append(&reader->holds, &hold->link);
+}
+
+void ring_reader_unhold(struct ring_reader *reader, struct ring_hold *hold)
+{
+	reader->held_bytes -= hold->bytes;
+	list_remove(&hold->link);
+}
+
+uint64_t ring_reader_times_full(const struct ring_reader *reader)
+{
+	return cursor_get(&reader->header->times_full);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The path of every message: find room, write, publish.
+ *
+ * Everything is checked before the first store that the receiver can see, and publishing is the last thing that
+ * happens: after it there is no error left to return.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "sender.h"
+
+#define SEND_FLAGS (EVCHAN_SEND_IF_EMPTY | EVCHAN_SEND_NO_WAKE)
+
+void sender_ring(struct evchan_sender *sender)
+{
+	sender->bells_rung++;
+	/* A bell that does not work means that the receiver is gone: its hang-up tells that. */
+	if (sender->bell == BELL_SOCKET)
+		(void)control_socket_ring(&sender->control);
+	else
+		(void)bell_ring(sender->bell, sender->bell_fd);
+}
+
+void sender_publish(struct evchan_sender *sender)
+{
+	if (ring_writer_publish(&sender->ring))
+		sender_ring(sender);
+	/* The receiver's answer may be there while this process does not get around to its loop; without
+	 * it there is no bell to ring (design, section 10.17). */
+	if (sender->state == SENDER_GREETING)
+		sender_read_control(sender);
+}
+
+/* After a commit: publish, unless it is corked. */
+static inline void sender_committed(struct evchan_sender *sender, size_t size, unsigned flags)
+{
+	sender->messages++;
+	sender->bytes += size;
+	if (sender->cork)
+		return;
+	if (!(flags & EVCHAN_SEND_NO_WAKE)) {
+		sender_publish(sender);
+		return;
+	}
+	ring_writer_publish_quietly(&sender->ring);
+	sender_notify_later(sender);
+}
+
+/* There is no room (or the ring is not empty). Notes the want; the answer is -EAGAIN, or -EPIPE if looking for room
+ * ended the sender. */
+static int sender_refuse(struct evchan_sender *sender, uint64_t size, bool wants_empty)
+{
+	/* What is written must be the receiver's to read, or it could never make room; and if it
+	 * sleeps on something it was not rung for, it is rung now. */
+	sender_publish(sender);
+	sender->times_full++;
+	ring_writer_tell_times_full(&sender->ring, sender->times_full);
+	if (wants_empty) {
+		sender->wants_empty = true;
+	} else {
+		sender->wants_room = true;
+		if (ring_record_bytes(size) > sender->room_needed)
+			sender->room_needed = ring_record_bytes(size);
+	}
+	sender_look_for_room(sender);
+	if (sender->due)
+		sender_notify_later(sender);
+	return sender->send_error ? sender->send_error : -EAGAIN;
+}
+
+/* What forbids any message now. */
+static inline int sender_check(struct evchan_sender *sender)
+{
+	if (handle_is_foreign(&sender->handle))
+		return -EOWNERDEAD;
+	handle_check_thread(&sender->handle);
+	if (sender->send_error)
+		return sender->send_error;
+	return sender->ring.is_reserved ? -EBUSY : 0;
+}
+
+/* Whether the receiver has released everything. */
+static bool sender_is_empty(struct evchan_sender *sender)
+{
+	return ring_writer_observe(&sender->ring) == 0 && ring_writer_fill(&sender->ring) == 0;
+}
+
+/* Finds room. A receiver whose head is impossible has lost the ring: there is no room for now. */
+static inline int sender_reserve(struct evchan_sender *sender, uint64_t at_least,
+		uint64_t at_most, void **space, uint64_t *size)
+{
+	if (ring_writer_reserve(&sender->ring, at_least, at_most, space, size) == 0)
+		return 0;
+	return sender_refuse(sender, at_least, false);
+}
+
+/* Checks and reserves for one message of a known size. */
+static inline int sender_begin(struct evchan_sender *sender, uint32_t type, size_t size,
+		unsigned flags, void **space)
+{
+	uint64_t reserved;
+	int r;
+
+	r = sender_check(sender);
+	if (r < 0)
+		return r;
+	if (type >= EVCHAN_TYPE_RESERVED || (flags & ~SEND_FLAGS))
+		return -EINVAL;
+	if (size > ring_writer_message_max(&sender->ring))
+		return -EMSGSIZE;
+	if ((flags & EVCHAN_SEND_IF_EMPTY) && !sender_is_empty(sender))
+		return sender_refuse(sender, size, true);
+	return sender_reserve(sender, size, size, space, &reserved);
+}
+
+int evchan_send(struct evchan_sender *sender, uint32_t type, const void *data, size_t size,
+		unsigned flags)
+{
+	void *space;
+	int r;
+
+	r = sender_begin(sender, type, size, flags, &space);
+	if (r < 0)
+		return r;
+	if (size)
+		memcpy(space, data, size);
+	ring_writer_commit(&sender->ring, type, size);
+	sender_committed(sender, size, flags);
+	return 0;
+}
+
+/* The sum of the pieces. Errors: -EINVAL; -EMSGSIZE it overflows. */
+static int pieces_size(const struct iovec *pieces, int count, size_t *size)
+{
+	*size = 0;
+	if (count < 0)
+		return -EINVAL;
+	for (int i = 0; i < count; i++)
+		if (__builtin_add_overflow(*size, pieces[i].iov_len, size))
+			return -EMSGSIZE;
+	return 0;
+}
+
+int evchan_sendv(struct evchan_sender *sender, uint32_t type, const struct iovec *pieces, int count,
+		unsigned flags)
+{
+	unsigned char *at;
+	void *space;
+	size_t size;
+	int r;
+
+	if (handle_is_foreign(&sender->handle))
+		return -EOWNERDEAD;
+	r = pieces_size(pieces, count, &size);
+	if (r < 0)
+		return r;
+	r = sender_begin(sender, type, size, flags, &space);
+	if (r < 0)
+		return r;
+	at = space;
+	for (int i = 0; i < count; i++) {
+		if (pieces[i].iov_len)
+			memcpy(at, pieces[i].iov_base, pieces[i].iov_len);
+		at += pieces[i].iov_len;
+	}
+	ring_writer_commit(&sender->ring, type, size);
+	sender_committed(sender, size, flags);
+	return 0;
+}
+
+int evchan_reserve(struct evchan_span *span, struct evchan_sender *sender, size_t at_least,
+		size_t at_most)
+{
+	uint64_t most = ring_writer_message_max(&sender->ring);
+	uint64_t size = 0;
+	void *space = NULL;
+	int r;
+
+	r = sender_check(sender);
+	if (r < 0)
+		return r;
+	if (at_least > at_most)
+		return -EINVAL;
+	if (at_least > most)
+		return -EMSGSIZE;
+	if (at_most < most)
+		most = at_most;
+	r = sender_reserve(sender, at_least, most, &space, &size);
+	if (r < 0)
+		return r;
+	span->data = space;
+	span->size = (size_t)size;
+	return 0;
+}
+
+int evchan_commit(struct evchan_sender *sender, uint32_t type, size_t used, unsigned flags)
+{
+	if (handle_is_foreign(&sender->handle))
+		return -EOWNERDEAD;
+	handle_check_thread(&sender->handle);
+	if (!sender->ring.is_reserved || used > sender->ring.reserved ||
+			type >= EVCHAN_TYPE_RESERVED || (flags & ~EVCHAN_SEND_NO_WAKE))
+		return -EINVAL;
+	ring_writer_commit(&sender->ring, type, used);
+	sender_committed(sender, used, flags);
+	return 0;
+}
+
+void evchan_abort(struct evchan_sender *sender)
+{
+	if (!handle_is_foreign(&sender->handle))
+		ring_writer_abort(&sender->ring);
+}
+
+void evchan_cork(struct evchan_sender *sender)
+{
+	if (!handle_is_foreign(&sender->handle))
+		sender->cork++;
+}
+
+void evchan_uncork(struct evchan_sender *sender)
+{
+	if (handle_is_foreign(&sender->handle) || sender->cork == 0 || --sender->cork)
+		return;
+	sender_publish(sender);
+	/* What was asked for while corked could not be armed beyond what was published. */
+	if (sender->wants_room || sender->wants_empty || sender->wants_drained)
+		sender_look_for_room(sender);
+	if (sender->due)
+		sender_notify_later(sender);
+}
+
+void evchan_sender_wake(struct evchan_sender *sender)
+{
+	if (!handle_is_foreign(&sender->handle) && ring_writer_owes_check(&sender->ring) &&
+			!sender->cork)
+		sender_publish(sender);
+}

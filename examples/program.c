@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Error lines, and numbers on the command line.
+ *
+ * Numbers are read strictly: strtoull(3) alone takes "-1" for a very large number, skips blanks,
+ * stops at the first letter and calls all that a success.
+ */
+
+#include "program.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *program_name = "";
+
+__attribute__((format(printf, 1, 0)))
+static void print_line(const char *format, va_list arguments)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), format, arguments);
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	fprintf(stderr, "%s: %s\n", program_name, text);
+}
+
+void complain(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	print_line(format, arguments);
+	va_end(arguments);
+}
+
+void usage_error(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	print_line(format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "Try '%s --help'.\n", program_name);
+	exit(EXIT_USAGE);
+}
+
+/* The digits at the beginning; where they end goes to `*end`. */
+static uint64_t parse_digits(const char *option, const char *text, char **end)
+{
+	unsigned long long value;
+
+	if (!isdigit((unsigned char)text[0]))
+		usage_error("%s: '%s' is not a number", option, text);
+	errno = 0;
+	value = strtoull(text, end, 10);
+	if (errno)
+		usage_error("%s: '%s' is too large", option, text);
+	return value;
+}
+
+uint64_t parse_number(const char *option, const char *text, uint64_t least, uint64_t most)
+{
+	char *end;
+	uint64_t value = parse_digits(option, text, &end);
+
+	if (*end)
+		usage_error("%s: '%s' is not a number", option, text);
+	if (value < least || value > most)
+		usage_error("%s: '%s' is not between %llu and %llu", option, text,
+				(unsigned long long)least, (unsigned long long)most);
+	return value;
+}
+
+uint64_t parse_size(const char *option, const char *text)
+{
+	static const char suffixes[] = "KMG";
+	char *end;
+	uint64_t value = parse_digits(option, text, &end);
+	const char *suffix = *end ? strchr(suffixes, toupper((unsigned char)*end)) : NULL;
+
+	if (*end && (!suffix || end[1]))
+		usage_error("%s: '%s' is not a number of bytes (suffixes: K, M, G)", option, text);
+	for (const char *power = suffixes; suffix && power <= suffix; power++)
+		if (__builtin_mul_overflow(value, 1024u, &value))
+			usage_error("%s: '%s' is too large", option, text);
+	if (value == 0)
+		usage_error("%s: it must be more than 0", option);
+	return value;
+}
+
+enum evchan_bell parse_bell(const char *option, const char *text)
+{
+	if (strcmp(text, "eventfd") == 0)
+		return EVCHAN_BELL_EVENTFD;
+	if (strcmp(text, "pipe") == 0)
+		return EVCHAN_BELL_PIPE;
+	usage_error("%s: '%s' is neither 'eventfd' nor 'pipe'", option, text);
+}
+
+void print_version(void)
+{
+	printf("%s %s\n", program_name, evchan_version());
+}

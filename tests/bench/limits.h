@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EVCHAN_BENCH_LIMITS_H
+#define EVCHAN_BENCH_LIMITS_H
+
+/* What this machine can do at best, to compare with. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One process copies messages of this size into shared memory, around a ring of that
+ * capacity which nobody reads. Nanoseconds per message. */
+double limit_memcpy_ns(size_t size, uint64_t capacity, double seconds);
+
+/* A system call that does nothing. */
+double limit_system_call_ns(double seconds);
+
+#endif

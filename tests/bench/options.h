@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EVCHAN_BENCH_OPTIONS_H
+#define EVCHAN_BENCH_OPTIONS_H
+
+/* The command line. */
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "process.h"
+
+#define OPTIONS_LIST_MAX 16
+
+struct number_list {
+	uint64_t values[OPTIONS_LIST_MAX];
+	unsigned count;
+};
+
+struct options {
+	struct number_list sizes;
+	struct number_list senders;
+	uint64_t capacity;
+	unsigned repeat;
+	double seconds;
+	double warm_up;
+	bool is_pinned; /* `placement` was asked for */
+	enum placement placement;
+	bool lists; /* print the names of the figures and stop */
+	const char *json;
+	const char *count; /* a transport: one round, print how many came */
+	const char *added[OPTIONS_LIST_MAX]; /* CASE=VALUE, measured by somebody else */
+	unsigned added_count;
+	bool has_filter;
+	regex_t filter;
+};
+
+/* Ends the process for --help and for what it does not understand. */
+void options_read(struct options *options, int argc, char **argv);
+
+/* Whether --only wants this figure. */
+bool options_want(const struct options *options, const char *name);
+
+#endif
