@@ -74,6 +74,27 @@ static inline void cursor_publish_quietly(struct cursor *cursor, uint64_t positi
 	atomic_store_explicit(&cursor->position->value, position, memory_order_release);
 }
 
+/*
+ * Makes `position` visible and takes a look at the wish that may come too early: without the full barrier of
+ * cursor_publish() it can miss a wish that is being stored at this very moment, and only such a one. That is made up for by a
+ * cursor_publish() before this process sleeps, since `checked` stays behind here. What it does see it may act on:
+ * then the peer is rung after the position was stored, and looks after the ring, so everything up to `position` is told
+ * and `checked` may follow. Whether the peer must be rung.
+ */
+static inline bool cursor_publish_lazily(struct cursor *cursor, uint64_t position)
+{
+	uint64_t wish;
+
+	cursor_publish_quietly(cursor, position);
+	if (!cursor->peer_wish)
+		return false;
+	wish = atomic_load_explicit(&cursor->peer_wish->value, memory_order_relaxed);
+	if (wish <= cursor->checked || wish > position)
+		return false;
+	cursor->checked = position;
+	return true;
+}
+
 /* Stores the wish to be woken at `wish`, then loads the peer's position: if that has reached the
  * wish already no ring may come, and the caller must not sleep. The result is the peer's word:
  * check it like any other. */

@@ -150,10 +150,24 @@ static inline void ring_writer_publish_quietly(struct ring_writer *writer)
 	cursor_publish_quietly(&writer->tail, writer->written);
 }
 
+/* Publishes what is written with a look that may miss a receiver which is just falling asleep; ring_writer_publish() makes
+ * up for it. Whether the receiver must be rung. */
+static inline bool ring_writer_publish_lazily(struct ring_writer *writer)
+{
+	writer->published = writer->written;
+	return cursor_publish_lazily(&writer->tail, writer->written);
+}
+
 /* Whether a look at the receiver's wish is owed for something that is published. */
 static inline bool ring_writer_owes_check(const struct ring_writer *writer)
 {
 	return writer->tail.peer_wish && writer->tail.checked < writer->published;
+}
+
+/* Makes up for it, without publishing what is written since. Whether the receiver must be rung. */
+static inline bool ring_writer_check(struct ring_writer *writer)
+{
+	return cursor_publish(&writer->tail, writer->published);
 }
 
 /*

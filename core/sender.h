@@ -53,6 +53,9 @@ struct evchan_sender {
 	struct ring_writer ring;
 	enum bell_kind bell;
 	int bell_fd;               /* the receiver's; -1 none */
+	bool is_lazy;              /* the loop's next turn makes the full check: see sender_send.c */
+	uint32_t burst;            /* messages published since burst_turn was noted */
+	uint64_t burst_turn;       /* the loop's turn in which the burst began; 0 unknown */
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t bells_rung;

@@ -59,7 +59,8 @@ static void sender_notify_fired(void *arg)
 
 	sender_enter(sender);
 	sender->notify_timer_set = false;
-	/* The check that messages sent with NO_WAKE left undone. */
+	sender->is_lazy = false;
+	/* The check that bursts and messages sent with NO_WAKE left undone. */
 	evchan_sender_wake(sender);
 	sender_notify(sender);
 	sender_leave(sender);
