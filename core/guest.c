@@ -337,6 +337,7 @@ static struct evchan_lane *guest_new_lane(struct guest *guest, const struct cont
 	lane->receiver = guest->receiver;
 	list_init(&lane->link);
 	list_init(&lane->ready_link);
+	list_init(&lane->storm_link);
 	list_init(&lane->reader.holds);
 	lane->reader.memory = (struct shared_memory)SHARED_MEMORY_NONE;
 	lane->reader.page_memory = (struct shared_memory)SHARED_MEMORY_NONE;
@@ -345,6 +346,7 @@ static struct evchan_lane *guest_new_lane(struct guest *guest, const struct cont
 	lane->charge = (struct admission_charge)ADMISSION_CHARGE_NONE;
 	lane->peer = guest->peer;
 	lane->is_resumed = hello->was_connected;
+	lane->copies = guest->receiver->options.flags & EVCHAN_RECEIVER_COPY;
 	lane->message.lane = lane;
 	memcpy(lane->id, hello->lane_id, sizeof(lane->id));
 	memcpy(lane->label, hello->label, sizeof(lane->label));

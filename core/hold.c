@@ -26,8 +26,8 @@ static uint64_t hold_limit(const struct evchan_lane *lane)
 int evchan_message_hold(const struct evchan_message **held, const struct evchan_message *message)
 {
 	struct evchan_lane *lane = message->lane;
+	bool is_copy;
 	struct held_message *node;
-	size_t copy_size = 0;
 
 	if (!lane)
 		return -EINVAL;
@@ -40,16 +40,15 @@ int evchan_message_hold(const struct evchan_message **held, const struct evchan_
 		return -EALREADY;
 	if (lane->reader.held_bytes + ring_record_bytes(message->size) > hold_limit(lane))
 		return -ENOBUFS;
-	if (lane->receiver->options.flags & EVCHAN_RECEIVER_COPY)
-		copy_size = message->size;
-	node = malloc(sizeof(*node) + copy_size);
+	is_copy = message->data == lane->copy;
+	node = malloc(sizeof(*node) + (is_copy ? message->size : 0));
 	if (!node)
 		return -ENOMEM;
 	node->message = *message;
 	node->lane = lane;
 	node->fork_generation = descriptor_fork_generation;
-	if (copy_size) {
-		memcpy(node->copy, message->data, copy_size);
+	if (is_copy) {
+		memcpy(node->copy, message->data, message->size);
 		node->message.data = node->copy;
 	}
 	ring_reader_hold(&lane->reader, &node->hold, message->sequence, (uint32_t)message->size);

@@ -4,6 +4,8 @@
 
 /* Messages kept after their delivery. The public struct is a member, and is how a hold is found back. */
 
+#include <stdalign.h>
+
 #include <evchan/evchan.h>
 
 #include "ring_reader.h"
@@ -13,7 +15,7 @@ struct held_message {
 	struct ring_hold hold;
 	struct evchan_lane *lane; /* NULL: an orphan, its receiver was freed */
 	unsigned fork_generation;
-	unsigned char copy[];     /* the payload, if the receiver copies */
+	alignas(8) unsigned char copy[]; /* the payload, if it was delivered as a copy */
 };
 
 /* Cuts all holds of a lane off: their data is gone, releasing them stays legal. */

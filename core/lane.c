@@ -21,7 +21,7 @@
 /* Frames taken per wake-up. The watch is level-triggered: what is left wakes again, after others had their turn. */
 #define LANE_FRAMES_PER_LOOK 16
 
-static void lane_unwatch(struct evchan_lane *lane)
+void lane_unwatch(struct evchan_lane *lane)
 {
 	struct evchan_loop *loop = lane->receiver->loop;
 
@@ -37,6 +37,7 @@ static void lane_unwatch(struct evchan_lane *lane)
 static void lane_disconnect(struct evchan_lane *lane)
 {
 	lane_unwatch(lane);
+	list_remove(&lane->storm_link);
 	bell_deinit(&lane->bell);
 	control_socket_deinit(&lane->control, admission_charge_disposal(&lane->charge));
 }
@@ -103,7 +104,7 @@ void lane_look_at_control(struct evchan_lane *lane)
 		lane_hang_up(lane);
 	else if (r == -EPROTO)
 		lane_break(lane, r, "it said something out of turn on its control socket");
-	else if (rang)
+	else if (rang && lane_heard_ring(lane))
 		receiver_lane_is_ready(lane->receiver, lane, true);
 }
 
@@ -134,7 +135,8 @@ static void lane_bell_ready(void *arg, unsigned events)
 		loop->ops->watch_remove(loop, lane->bell_watch);
 		lane->bell_watch = NULL;
 	}
-	receiver_lane_is_ready(receiver, lane, true);
+	if (lane_heard_ring(lane))
+		receiver_lane_is_ready(receiver, lane, true);
 	receiver_leave(receiver);
 }
 
@@ -298,6 +300,12 @@ void evchan_lane_get_stats(const struct evchan_lane *lane, struct evchan_lane_st
 	};
 
 	options_copy_out(stats, &known, sizeof(known));
+}
+
+void evchan_lane_set_copy(struct evchan_lane *lane, bool copy)
+{
+	if (!lane_is_foreign(lane))
+		lane->copies = copy;
 }
 
 void evchan_lane_pause(struct evchan_lane *lane)

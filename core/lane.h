@@ -46,8 +46,15 @@ struct evchan_lane {
 	struct evchan_message message; /* the one being delivered */
 	struct held_message *held;     /* its hold, if it has one */
 	bool is_delivering;            /* `message` is valid */
-	void *copy;                    /* COPY: private memory of the message, malloc'd */
+	bool copies;                   /* deliver private copies */
+	void *copy;                    /* then: private memory of the message, malloc'd */
 	size_t copy_size;
+
+	struct list storm_link;        /* in the receiver's stormy list while it is not listened to */
+	uint64_t storm_ends;           /* clock_milliseconds() */
+	uint64_t rung_tail;            /* the tail at its last ring */
+	uint32_t idle_rings;           /* rings since then */
+	uint32_t storm_pauses;         /* since the tail moved */
 
 	struct bell bell;
 	struct control_socket control;
@@ -75,6 +82,13 @@ struct lane_budget {
 /* Starts watching an admitted lane that is in the receiver's list and has its reader, bell and control socket.
  * Errors: -ENOMEM and others of the loop. */
 int lane_watch(struct evchan_lane *lane);
+
+/* Listens to it no longer, for a while or for ever. */
+void lane_unwatch(struct evchan_lane *lane);
+
+/* lane_storm.c: a ring was heard. Whether to act on it: not if it was one too many of a storm, which is dealt with then.
+ * Callback: error. */
+bool lane_heard_ring(struct evchan_lane *lane);
 
 /* Reads what the sender has said on its control socket. Callback: hung_up, error; from_loop, so all. */
 void lane_look_at_control(struct evchan_lane *lane);

@@ -61,7 +61,7 @@ static int lane_take_view(struct evchan_lane *lane, const struct ring_view *view
 	lane->message.size = view->size;
 	lane->message.sequence = view->position;
 	lane->message.type = view->type;
-	if (lane->receiver->options.flags & EVCHAN_RECEIVER_COPY)
+	if (lane->copies)
 		return lane_copy_message(lane);
 	return 0;
 }

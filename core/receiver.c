@@ -107,6 +107,7 @@ static void receiver_stop(struct evchan_receiver *receiver, bool in_child)
 		receiver_remove_timer(receiver, &receiver->accept_timer);
 		receiver_remove_timer(receiver, &receiver->hello_timer);
 		receiver_remove_timer(receiver, &receiver->turn_timer);
+		receiver_remove_timer(receiver, &receiver->storm_timer);
 	}
 	listener_deinit(&receiver->listener, in_child);
 	while (!list_is_empty(&receiver->guests))
@@ -162,6 +163,9 @@ static int receiver_open(struct evchan_receiver *receiver, const char *address)
 	if (r < 0)
 		return r;
 	r = receiver_turn_init(receiver);
+	if (r < 0)
+		return r;
+	r = receiver_storm_init(receiver);
 	if (r < 0)
 		return r;
 	r = receiver_accept_init(receiver);

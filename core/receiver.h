@@ -12,7 +12,7 @@
  *	receiver_turn.c      the ready list: who is served when, and for how long
  *	receiver_shutdown.c  ending in order
  *	receiver_wait.c      the calls that wait
- *	lane.c, lane_drain.c, hold.c   one lane
+ *	lane.c, lane_drain.c, lane_storm.c, hold.c   one lane
  */
 
 #include <stdbool.h>
@@ -52,6 +52,8 @@ struct evchan_receiver {
 	bool turn_timer_set;
 	uint64_t last_turn;          /* number of the loop's turn the budget is of */
 	struct lane_budget turn_budget;
+	struct list stormy;          /* lanes that are not listened to for a while, see lane_storm.c */
+	struct evchan_timer *storm_timer;
 	bool is_serving;             /* lanes are being served right now */
 	struct evchan_lane *pulled;  /* whose message the application has, from receive_wait */
 	uint32_t pulled_of_lane;     /* messages pulled in a row from the lane at the head of `ready` */
@@ -84,6 +86,9 @@ void receiver_lane_is_ready(struct evchan_receiver *receiver, struct evchan_lane
 
 /* Makes the turn's timer. Errors: -ENOMEM and others of the loop. */
 int receiver_turn_init(struct evchan_receiver *receiver);
+
+/* lane_storm.c: makes the timer that ends pauses. Errors: as above. */
+int receiver_storm_init(struct evchan_receiver *receiver);
 
 /* Makes sure that a turn comes on the loop's next one. */
 void receiver_want_turn(struct evchan_receiver *receiver);

@@ -134,11 +134,17 @@ int ring_reader_close(struct ring_reader *reader)
 	return ring_reader_accept_tail(reader, cursor_observe(&reader->header->tail));
 }
 
-uint64_t ring_reader_unread(struct ring_reader *reader)
+uint64_t ring_reader_seen_tail(struct ring_reader *reader)
 {
+	/* What is wrong with it is found, and said, by the look that follows. */
 	if (!reader->is_closed)
 		(void)ring_reader_accept_tail(reader, cursor_observe(&reader->header->tail));
-	return reader->tail - reader->read;
+	return reader->tail;
+}
+
+uint64_t ring_reader_unread(struct ring_reader *reader)
+{
+	return ring_reader_seen_tail(reader) - reader->read;
 }
 
 void ring_reader_hold(struct ring_reader *reader, struct ring_hold *hold, uint64_t position,

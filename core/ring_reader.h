@@ -151,6 +151,9 @@ int ring_reader_close(struct ring_reader *reader);
 /* Bytes that are published and not read. Looks once. */
 uint64_t ring_reader_unread(struct ring_reader *reader);
 
+/* The sender's tail, looked at now; the last good value if it is impossible. */
+uint64_t ring_reader_seen_tail(struct ring_reader *reader);
+
 /* Keeps the record at `position`, the one of the last ring_reader_next() or of one before `read`; holds are added in rising order. */
 void ring_reader_hold(struct ring_reader *reader, struct ring_hold *hold, uint64_t position,
 		uint32_t size);

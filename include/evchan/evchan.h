@@ -190,6 +190,10 @@ EVCHAN_API void evchan_lane_get_stats(
 EVCHAN_API void evchan_lane_set_data(struct evchan_lane *lane, void *data);
 EVCHAN_API void *evchan_lane_data(const struct evchan_lane *lane);
 
+/** Whether this lane's messages are copied to private memory before they are delivered; at first as
+ *  EVCHAN_RECEIVER_COPY says. Takes effect with the next message. */
+EVCHAN_API void evchan_lane_set_copy(struct evchan_lane *lane, bool copy);
+
 /** Stops delivering this lane's messages until evchan_lane_resume(). Idempotent,
  *  and apart from evchan_receiver_pause(): a message comes only when both run. */
 EVCHAN_API void evchan_lane_pause(struct evchan_lane *lane);
