@@ -125,6 +125,12 @@ static inline uint64_t cursor_get(const ring_word *word)
 	return atomic_load_explicit(&word->value, memory_order_relaxed);
 }
 
+/* A word whose new value stands for bytes written before it, and which nobody sleeps on: release, for cursor_observe(). */
+static inline void cursor_set_after(ring_word *word, uint64_t value)
+{
+	atomic_store_explicit(&word->value, value, memory_order_release);
+}
+
 /* A record's header. Relaxed: the position published after it, or observed before it, carries the order.
  * Atomic all the same: the reader must load each word exactly once, because a
  * hostile sender changes them at any time, and a compiler may load a plain one twice. */

@@ -276,6 +276,13 @@ uint64_t evchan_lane_capacity(const struct evchan_lane *lane)
 	return lane->reader.capacity;
 }
 
+int evchan_lane_get_note(const struct evchan_lane *lane, uint32_t key, void *buffer, size_t *size)
+{
+	if (lane_is_foreign(lane))
+		return -EOWNERDEAD;
+	return ring_reader_get_note(&lane->reader, key, buffer, size);
+}
+
 void evchan_lane_set_data(struct evchan_lane *lane, void *data)
 {
 	lane->data = data;

@@ -187,6 +187,8 @@ static int check_sender(const struct evchan_sender_options *options)
 		return -EINVAL;
 	if (options->capacity > OPTIONS_CAPACITY_MAX)
 		return -EINVAL;
+	if (options->notes_size > OPTIONS_NOTES_MAX)
+		return -EINVAL;
 	if (options->label && !label_is_valid(options->label))
 		return -EINVAL;
 	if (!list_is_valid(options->receiver_uids, options->receiver_uid_count))
@@ -229,6 +231,7 @@ int options_read_sender(struct evchan_sender_options *options,
 
 	default_64(&read.capacity, 256 * KIBIBYTE);
 	read.capacity = ring_capacity(read.capacity);
+	default_32(&read.notes_size, 3712);
 	default_64(&read.low_watermark, read.capacity / 2);
 	/* At the capacity `writable` would come while nothing can be written. */
 	if (read.low_watermark >= read.capacity)

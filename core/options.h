@@ -42,6 +42,7 @@ int options_read_sender_callbacks(struct evchan_sender_callbacks *callbacks,
 		const struct evchan_sender_callbacks *given);
 
 #define OPTIONS_LABEL_MAX 63
+#define OPTIONS_NOTES_MAX 65152u /* 64 KiB, what a hello may announce, less the header itself */
 #define OPTIONS_CAPACITY_MAX ((uint64_t)(sizeof(void *) >= 8 ? 1u << 30 : 1u << 28))
 
 #endif

@@ -8,7 +8,7 @@
  *
  * Two objects, each written by one side only:
  *
- *	the sender's    struct ring_header in a first page, then the data area
+ *	the sender's    struct ring_header, notes up to header_size, then the data area
  *	the receiver's  struct ring_page, one page
  *
  * Words are placed by who writes them and how often: each cursor word has a line of its own, of 128
@@ -51,7 +51,8 @@ struct ring_header {
 	/* written by the sender when it wants room */
 	alignas(RING_LINE) ring_word wake_at; /* a head position */
 	ring_word times_full;                 /* for the receiver's counters only */
-	uint8_t zero_2[112];
+	ring_word notes_end;                  /* bytes of notes behind this struct */
+	uint8_t zero_2[104];
 };
 
 struct ring_page {
@@ -67,7 +68,7 @@ struct ring_page {
 	uint8_t zero_2[120];
 };
 
-/* Before each payload. The pair is read and written as two 32-bit words, once each. */
+/* Before each payload, and before each note (whose key is in `type`). The pair is read and written as two 32-bit words, once each. */
 struct ring_record {
 	alignas(8) _Atomic uint32_t size; /* bytes of payload */
 	_Atomic uint32_t type;
@@ -83,6 +84,7 @@ static_assert(offsetof(struct ring_header, lane_id) == 24, "format");
 static_assert(offsetof(struct ring_header, tail) == 128, "format");
 static_assert(offsetof(struct ring_header, wake_at) == 256, "format");
 static_assert(offsetof(struct ring_header, times_full) == 264, "format");
+static_assert(offsetof(struct ring_header, notes_end) == 272, "format");
 static_assert(sizeof(struct ring_header) == 384, "format");
 static_assert(offsetof(struct ring_page, header_size) == 12, "format");
 static_assert(offsetof(struct ring_page, head) == 128, "format");

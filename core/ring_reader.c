@@ -166,3 +166,32 @@ uint64_t ring_reader_times_full(const struct ring_reader *reader)
 {
 	return cursor_get(&reader->header->times_full);
 }
+
+int ring_reader_get_note(const struct ring_reader *reader, uint32_t key, void *buffer, size_t *size)
+{
+	const unsigned char *notes = (const unsigned char *)(reader->header + 1);
+	size_t room = reader->memory.header_size - sizeof(struct ring_header);
+	uint64_t end = cursor_observe(&reader->header->notes_end);
+	uint64_t at = 0;
+
+	if (end > room || end % 8)
+		return -EPROTO;
+	while (at < end) {
+		uint32_t note_size, note_key;
+
+		cursor_record_load((const struct ring_record *)(const void *)(notes + at),
+				&note_size, &note_key);
+		if (ring_record_bytes(note_size) > end - at)
+			return -EPROTO;
+		if (note_key == key) {
+			bool fits = note_size <= *size;
+
+			*size = note_size;
+			if (fits && note_size)
+				memcpy(buffer, notes + at + RING_RECORD_HEADER, note_size);
+			return fits ? 0 : -ENOBUFS;
+		}
+		at += ring_record_bytes(note_size);
+	}
+	return -ENOENT;
+}

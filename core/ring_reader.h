@@ -159,6 +159,12 @@ void ring_reader_hold(struct ring_reader *reader, struct ring_hold *hold, uint64
 		uint32_t size);
 void ring_reader_unhold(struct ring_reader *reader, struct ring_hold *hold);
 
+/*
+ * Copies the sender's note of this key to `buffer`, which has room for *size bytes; *size becomes the note's.
+ * Errors: -ENOENT; -ENOBUFS no room (*size is written); -EPROTO the notes make no sense.
+ */
+int ring_reader_get_note(const struct ring_reader *reader, uint32_t key, void *buffer, size_t *size);
+
 /* The sender's own count of refused sends. Its word: for counters only. */
 uint64_t ring_reader_times_full(const struct ring_reader *reader);
 

@@ -12,8 +12,18 @@
 #include <errno.h>
 #include <string.h>
 
-int ring_writer_init(struct ring_writer *writer, uint64_t capacity, const uint8_t lane_id[16],
-		unsigned flags)
+/* Whole pages, and a power of two: what a hello may announce. */
+static size_t header_size_for(size_t notes)
+{
+	size_t size = shared_memory_page_size();
+
+	while (size - sizeof(struct ring_header) < notes)
+		size *= 2;
+	return size;
+}
+
+int ring_writer_init(struct ring_writer *writer, uint64_t capacity, size_t notes,
+		const uint8_t lane_id[16], unsigned flags)
 {
 	struct ring_header *header;
 	int r;
@@ -21,8 +31,7 @@ int ring_writer_init(struct ring_writer *writer, uint64_t capacity, const uint8_
 	memset(writer, 0, sizeof(*writer));
 	writer->memory = (struct shared_memory)SHARED_MEMORY_NONE;
 	writer->page_memory = (struct shared_memory)SHARED_MEMORY_NONE;
-	r = shared_memory_create(&writer->memory, shared_memory_page_size(), (size_t)capacity,
-			flags);
+	r = shared_memory_create(&writer->memory, header_size_for(notes), (size_t)capacity, flags);
 	if (r < 0)
 		return r;
 	header = writer->memory.base;
@@ -103,4 +112,36 @@ int ring_writer_arm(struct ring_writer *writer, uint64_t position)
 void ring_writer_tell_times_full(struct ring_writer *writer, uint64_t times)
 {
 	cursor_set(&writer->header->times_full, times);
+}
+
+/* Our own words: nobody else can write them. */
+static bool ring_writer_has_note(const struct ring_writer *writer, uint32_t key)
+{
+	const unsigned char *at = (const unsigned char *)(writer->header + 1);
+	const unsigned char *end = at + cursor_get(&writer->header->notes_end);
+	uint32_t size, other;
+
+	for (; at < end; at += ring_record_bytes(size)) {
+		cursor_record_load((const struct ring_record *)(const void *)at, &size, &other);
+		if (other == key)
+			return true;
+	}
+	return false;
+}
+
+int ring_writer_add_note(struct ring_writer *writer, uint32_t key, const void *data, size_t size)
+{
+	size_t room = writer->memory.header_size - sizeof(struct ring_header);
+	size_t used = (size_t)cursor_get(&writer->header->notes_end);
+	unsigned char *at = (unsigned char *)(writer->header + 1) + used;
+
+	if (ring_writer_has_note(writer, key))
+		return -EEXIST;
+	if (size > room || ring_record_bytes(size) > room - used)
+		return -ENOSPC;
+	cursor_record_store((struct ring_record *)(void *)at, (uint32_t)size, key);
+	if (size)
+		memcpy(at + RING_RECORD_HEADER, data, size);
+	cursor_set_after(&writer->header->notes_end, used + ring_record_bytes(size));
+	return 0;
 }

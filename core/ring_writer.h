@@ -44,10 +44,10 @@ struct ring_writer {
 /* A condition of this module, to be handled by the caller: no room at present. */
 #define RING_FULL 1
 
-/* Makes the ring, of `capacity` bytes (a power of two, whole pages). `flags` of shared_memory.h.
- * Errors: those of shared_memory_create(). */
-int ring_writer_init(struct ring_writer *writer, uint64_t capacity, const uint8_t lane_id[16],
-		unsigned flags);
+/* Makes the ring, of `capacity` bytes (a power of two, whole pages), with room for `notes` bytes of notes.
+ * `flags` of shared_memory.h. Errors: those of shared_memory_create(). */
+int ring_writer_init(struct ring_writer *writer, uint64_t capacity, size_t notes,
+		const uint8_t lane_id[16], unsigned flags);
 void ring_writer_deinit(struct ring_writer *writer);
 
 /*
@@ -175,6 +175,9 @@ static inline bool ring_writer_check(struct ring_writer *writer)
  * Returns 0: sleep; 1: it is there already; -EPROTO.
  */
 int ring_writer_arm(struct ring_writer *writer, uint64_t position);
+
+/* Appends a note. Errors: -ENOSPC no room; -EEXIST this key has one. */
+int ring_writer_add_note(struct ring_writer *writer, uint32_t key, const void *data, size_t size);
 
 /* Tells the receiver's counters how often this side found no room. */
 void ring_writer_tell_times_full(struct ring_writer *writer, uint64_t times);

@@ -74,7 +74,8 @@ static int sender_make_ring(struct evchan_sender *sender)
 		flags |= SHARED_MEMORY_LAZY;
 	if (sender->options.flags & EVCHAN_SENDER_LOCK_MEMORY)
 		flags |= SHARED_MEMORY_LOCK;
-	return ring_writer_init(&sender->ring, sender->options.capacity, sender->lane_id, flags);
+	return ring_writer_init(&sender->ring, sender->options.capacity, sender->options.notes_size,
+			sender->lane_id, flags);
 }
 
 /* The first attempt, whose outcome the caller learns from the constructor. */
@@ -206,6 +207,16 @@ void evchan_sender_free(struct evchan_sender *sender)
 size_t evchan_sender_message_max(const struct evchan_sender *sender)
 {
 	return (size_t)ring_writer_message_max(&sender->ring);
+}
+
+int evchan_sender_add_note(struct evchan_sender *sender, uint32_t key, const void *data, size_t size)
+{
+	if (handle_is_foreign(&sender->handle))
+		return -EOWNERDEAD;
+	handle_check_thread(&sender->handle);
+	if (key >= EVCHAN_TYPE_RESERVED)
+		return -EINVAL;
+	return ring_writer_add_note(&sender->ring, key, data, size);
 }
 
 void evchan_sender_get_pending(struct evchan_sender *sender, struct evchan_pending *pending)

@@ -182,6 +182,15 @@ EVCHAN_API bool evchan_lane_resumed(const struct evchan_lane *lane);
 /** Size of the ring. */
 EVCHAN_API uint64_t evchan_lane_capacity(const struct evchan_lane *lane);
 
+/**
+ * Copies the note that the sender has made under `key` (evchan_sender_add_note()). `*size` is the room in
+ * `buffer`, and becomes the size of the note; NULL with 0 only asks for that.
+ * Errors: -ENOENT there is none; -ENOBUFS no room, `*size` is written all the same; -EPROTO the sender's notes make no
+ * sense; -EOWNERDEAD.
+ */
+EVCHAN_API int evchan_lane_get_note(
+		const struct evchan_lane *lane, uint32_t key, void *buffer, size_t *size);
+
 /** Writes no more than `stats->size` bytes, then sets `size` to what it wrote. */
 EVCHAN_API void evchan_lane_get_stats(
 		const struct evchan_lane *lane, struct evchan_lane_stats *stats);
@@ -434,9 +443,11 @@ struct evchan_sender_options {
 	const uid_t *receiver_uids; /* whose receivers get the ring; default: the own user's
 	                            * and root's */
 	size_t receiver_uid_count;
+	uint32_t notes_size;       /* room for evchan_sender_add_note(), 8 bytes per note
+	                            * included; at most 65152; 3712 */
 };
 #define EVCHAN_SENDER_OPTIONS_INIT \
-	{ sizeof(struct evchan_sender_options), 0, 0, 0, 0, 0, 0, NULL, NULL, 0 }
+	{ sizeof(struct evchan_sender_options), 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
 
 /**
  * Makes a ring and begins to connect. Sending is possible from now on: the ring is the
@@ -521,6 +532,16 @@ EVCHAN_API void evchan_sender_wake(struct evchan_sender *sender);
 /** Asks for one `drained` callback: when all that is published then has been released.
  *  Comes on a later turn. Errors: -EPIPE; -ENOMEM; -EOWNERDEAD. */
 EVCHAN_API int evchan_sender_notify_drained(struct evchan_sender *sender);
+
+/**
+ * Makes a note that goes with the ring, for whoever receives it now or later: what the messages to come mean, say. It
+ * can be read before any message that is sent after it, and cannot be changed. The protobuf
+ * layer describes its message types in notes, under their numbers.
+ * Errors: -ENOSPC no room, see evchan_sender_options.notes_size; -EEXIST there is one under this key; -EINVAL key is
+ * EVCHAN_TYPE_RESERVED or above; -EOWNERDEAD.
+ */
+EVCHAN_API int evchan_sender_add_note(
+		struct evchan_sender *sender, uint32_t key, const void *data, size_t size);
 
 /** The largest message this sender can ever send. Never changes. */
 EVCHAN_API size_t evchan_sender_message_max(const struct evchan_sender *sender);
