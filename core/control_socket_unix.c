@@ -12,7 +12,9 @@
  * they are kept, and the bytes are then consumed by a recv(2) without room for descriptors, which drops
  * the originals; that cannot block, since our copies keep the files open.
  *
- * Surprising: a peek runs on over following messages up to and including the first that has descriptors. Bytes without any
+ * Surprising: a peek runs on over following messages up to and including the first that has descriptors, even one that lies wholly
+ * behind the bytes asked for. So descriptors of a second frame can come with the first: they are then taken for its own, and
+ * the second frame, whose they also are, is an error all the same. Bytes without any
  * that are no whole frame yet are therefore consumed at once (or a level-triggered watch would spin over half a
  * hello), and a first frame with descriptors has to be whole in one look: the design wants it sent by one sendmsg.
  */
@@ -340,62 +342,91 @@ static int take_first(struct control_socket *control, int length, struct receive
 	return length;
 }
 
-/* From now on the kernel refuses the peer's descriptors, where it can. */
-static void refuse_descriptors(const struct control_socket *control)
+/* What comes after the first frame has neither credentials nor descriptors; the latter the kernel refuses from now on,
+ * where it can. */
+static void refuse_ancillary(struct control_socket *control)
 {
 	const int off = 0;
 
-	(void)setsockopt(control->fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off));
+	(void)setsockopt(control->fd, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
+	control->rights_refused = setsockopt(control->fd, SOL_SOCKET, SO_PASSRIGHTS, &off,
+						  sizeof(off)) == 0;
+}
+
+/* One peek of up to `size` bytes behind what was there. Returns their number, or an error: then nothing is received. */
+static int peek_first(struct control_socket *control, size_t size, struct received *received,
+		struct disposal_account *account)
+{
+	size_t count;
+	int got;
+
+	got = receive_message(control, control->buffer + control->filled, size, MSG_PEEK, received);
+	if (got < 0 || !received->is_cut)
+		return got;
+	count = received->fd_count;
+	dispose_descriptors(received, account);
+	return cut_error(control, count);
+}
+
+/* Half a frame, or nothing that could become one (`length` < 0), in `got` peeked bytes. */
+static int keep_first(struct control_socket *control, int length, size_t got,
+		struct received *received, struct disposal_account *account)
+{
+	if (length < 0 || received->fd_count) {
+		dispose_descriptors(received, account);
+		return -EPROTO;
+	}
+	if (!consume(control, got))
+		return -EPROTO;
+	control->filled += got;
+	return -EAGAIN;
 }
 
 static int receive_first(struct control_socket *control, enum control_type *type,
 		struct control_arrival *arrival, struct disposal_account *account)
 {
-	struct received received;
 	size_t old = control->filled;
+	struct received received;
 	int length, got;
 
-	got = receive_message(control, control->buffer + old, CONTROL_FRAME_MAX - old, MSG_PEEK,
-			&received);
+	got = peek_first(control, CONTROL_FRAME_MAX - old, &received, account);
 	if (got < 0)
 		return got;
-	if (received.is_cut) {
-		size_t count = received.fd_count;
-
-		dispose_descriptors(&received, account);
-		return cut_error(control, count);
-	}
 	length = control_frame_length(type, control->buffer, old + (size_t)got);
-	if (length > 0) {
-		length = take_first(control, length, &received, arrival, account);
-		refuse_descriptors(control);
-		return length;
-	}
-	/* Half a frame with descriptors, or nothing that could become one. */
-	if (length < 0 || received.fd_count) {
-		dispose_descriptors(&received, account);
-		return -EPROTO;
-	}
-	if (!consume(control, (size_t)got))
-		return -EPROTO;
-	control->filled += (size_t)got;
-	return -EAGAIN;
+	if (length <= 0)
+		return keep_first(control, length, (size_t)got, &received, account);
+	length = take_first(control, length, &received, arrival, account);
+	refuse_ancillary(control);
+	return length;
 }
 
-static int receive_more(struct control_socket *control, struct disposal_account *account)
+/*
+ * Later frames bring no descriptors. Receiving some all the same, without room for them, would let the kernel close
+ * them inside recvmsg(2), which can block; so the bytes are peeked (what is dropped then are copies) and consumed only if
+ * nothing came with them. Once the kernel refuses descriptors at the sender's end, and the queue was seen empty after that,
+ * there can be none.
+ */
+static int receive_more(struct control_socket *control)
 {
-	struct received received;
-	int got;
+	int peek = control->is_plain ? 0 : MSG_PEEK;
+	struct iovec vector = { control->buffer + control->filled,
+		CONTROL_FRAME_MAX - control->filled };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+	ssize_t got;
 
-	got = receive_message(control, control->buffer + control->filled,
-			CONTROL_FRAME_MAX - control->filled, 0, &received);
-	if (got < 0)
-		return got;
+	do
+		got = recvmsg(control->fd, &message, MSG_DONTWAIT | peek);
+	while (got < 0 && errno == EINTR);
+	if (got < 0) {
+		control->is_plain |= errno == EAGAIN && control->rights_refused;
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	}
+	if (got == 0)
+		return -EPIPE;
+	if ((message.msg_flags & MSG_CTRUNC) || (peek && !consume(control, (size_t)got)))
+		return -EPROTO;
 	control->filled += (size_t)got;
-	if (received.fd_count == 0 && !received.is_cut)
-		return 0;
-	dispose_descriptors(&received, account);
-	return -EPROTO;
+	return 0;
 }
 
 /* Rings that follow a ring in the buffer are one with it. */
@@ -444,7 +475,7 @@ int control_socket_receive(struct control_socket *control, enum control_type *ty
 		return receive_first(control, type, arrival, account);
 	length = take_buffered(control, type);
 	while (length == 0) {
-		r = receive_more(control, account);
+		r = receive_more(control);
 		if (r < 0)
 			return r;
 		length = take_buffered(control, type);

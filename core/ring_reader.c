@@ -63,6 +63,9 @@ int ring_reader_init(struct ring_reader *reader, int fd, size_t header_size, uin
 	r = ring_reader_check_constants(reader->header, header_size, capacity, lane_id);
 	if (r < 0)
 		goto fail;
+	r = -EPROTO;
+	if (resume % 8 || resume >= RING_POSITION_LIMIT)
+		goto fail;
 	reader->read = resume;
 	reader->head = resume;
 	reader->tail = resume;

@@ -64,6 +64,7 @@ struct evchan_sender {
 	bool wants_room;
 	bool wants_empty;
 	bool wants_drained;        /* the application: ends in a callback */
+	uint64_t drained_at;       /* the position it asked for */
 	bool waits_drained;        /* evchan_drain_wait(): ends in its return */
 	uint64_t room_needed;      /* ring bytes of the largest refused message */
 	uint64_t times_full;

@@ -34,7 +34,7 @@ static void sender_settle_wants(struct evchan_sender *sender)
 	}
 	if (fill == 0)
 		sender->waits_drained = false;
-	if (sender->wants_drained && fill == 0) {
+	if (sender->wants_drained && sender->ring.head >= sender->drained_at) {
 		sender->wants_drained = false;
 		sender->due |= SENDER_DUE_DRAINED;
 	}
@@ -43,15 +43,16 @@ static void sender_settle_wants(struct evchan_sender *sender)
 /* The head position of the nearest want that is not met. Whether there is one. */
 static bool sender_nearest_want(const struct evchan_sender *sender, uint64_t *position)
 {
-	if (sender->wants_room) {
-		*position = sender->ring.written - sender_room_fill(sender);
-		/* Corked messages are not the receiver's to release yet. */
-		if (*position > sender->ring.published)
-			*position = sender->ring.published;
-		return true;
-	}
+	uint64_t room = sender->ring.written - sender_room_fill(sender);
+
+	/* Corked messages are not the receiver's to release yet. */
 	*position = sender->ring.published;
-	return sender->wants_empty || sender->wants_drained || sender->waits_drained;
+	if (sender->wants_room && room < *position)
+		*position = room;
+	if (sender->wants_drained && sender->drained_at < *position)
+		*position = sender->drained_at;
+	return sender->wants_room || sender->wants_empty || sender->wants_drained ||
+	       sender->waits_drained;
 }
 
 void sender_look_for_room(struct evchan_sender *sender)
@@ -86,6 +87,7 @@ int evchan_sender_notify_drained(struct evchan_sender *sender)
 	if (sender->send_error)
 		return sender->send_error;
 	sender->wants_drained = true;
+	sender->drained_at = sender->ring.published;
 	sender_look_for_room(sender);
 	if (sender->due)
 		sender_notify_later(sender);

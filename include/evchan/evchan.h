@@ -397,8 +397,8 @@ struct evchan_sender_callbacks {
 	 *  watermark (or low enough for that message), or, after IF_EMPTY, to nothing. Once for
 	 *  all refusals before it, on a later turn than they. */
 	void (*writable)(struct evchan_sender *sender, void *arg);
-	/** All that was published has been released by the receiver. Once for each
-	 *  evchan_sender_notify_drained(). */
+	/** All that was published when evchan_sender_notify_drained() was called has been
+	 *  released by the receiver. */
 	void (*drained)(struct evchan_sender *sender, void *arg);
 	/** The receiver is gone: 0 it closed, -ECONNRESET it died, -EPROTO it wrote impossible
 	 *  positions or answers. What was not released stays in the ring; the sender
@@ -529,8 +529,8 @@ EVCHAN_API void evchan_uncork(struct evchan_sender *sender);
 /** Wakes the receiver if messages sent with NO_WAKE wait for it and it sleeps. */
 EVCHAN_API void evchan_sender_wake(struct evchan_sender *sender);
 
-/** Asks for one `drained` callback: when all that is published then has been released.
- *  Comes on a later turn. Errors: -EPIPE; -ENOMEM; -EOWNERDEAD. */
+/** Asks for one `drained` callback: when all that is published now has been released, whatever is sent
+ *  meanwhile. Comes on a later turn; asked again before that, once for both, at the later point. Errors: -EPIPE; -ENOMEM; -EOWNERDEAD. */
 EVCHAN_API int evchan_sender_notify_drained(struct evchan_sender *sender);
 
 /**
