@@ -200,11 +200,17 @@ static void take_descriptors(struct received *received, const struct cmsghdr *he
 	received->fd_count = count;
 }
 
+/* What the kernel says of a message that was sent without credentials, before they were asked for: nobody's process, of the
+ * overflow user (user_namespaces(7)), whose number may be a real user's. */
+#define OVERFLOW_UID 65534
+
 static void take_credentials(struct received *received, const struct cmsghdr *header)
 {
 	struct ucred credentials;
 
 	memcpy(&credentials, CMSG_DATA(header), sizeof(credentials));
+	if (credentials.pid == 0 && credentials.uid == OVERFLOW_UID)
+		return;
 	received->has_credentials = true;
 	received->credentials = (struct evchan_peer){ credentials.pid, credentials.uid,
 		credentials.gid };

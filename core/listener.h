@@ -17,13 +17,14 @@
 struct listener {
 	int fd;           /* in descriptor.h's table, non-blocking; -1 none */
 	int lock_fd;      /* likewise; -1 none */
+	int directory_fd; /* of the path; likewise */
 	bool is_lane;     /* the descriptor handed in is a connected socket, not a listening one */
 	bool owns_path;   /* bound by us: unlink at the end */
 	struct address address;
 	uint64_t device;  /* of the socket file we bound */
 	uint64_t inode;
 };
-#define LISTENER_NONE { .fd = -1, .lock_fd = -1 }
+#define LISTENER_NONE { .fd = -1, .lock_fd = -1, .directory_fd = -1 }
 
 /*
  * Binds and listens, or takes the descriptor over (and makes it non-blocking and close-on-exec). `mode`

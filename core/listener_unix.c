@@ -40,31 +40,36 @@
 
 /* ---- The directory ------------------------------------------------------------------ */
 
-static void directory_of(char *directory, const char *path)
+/* The name of a path in its directory. */
+static const char *name_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
-	size_t length = slash ? (size_t)(slash - path) : 0;
 
-	if (!slash) {
-		strcpy(directory, ".");
-		return;
-	}
-	if (length == 0)
-		length = 1; /* the root itself */
-	memcpy(directory, path, length);
-	directory[length] = '\0';
+	return slash ? slash + 1 : path;
 }
 
-static int check_directory(const char *path)
+/* Opened once, so that what is removed at the end is what was made at the beginning, wherever the program has gone
+ * meanwhile and whatever the directory is called then. */
+static int open_directory(struct listener *listener, const char *path)
 {
 	char directory[LOCK_PATH_SIZE];
+	int length = (int)(name_of(path) - path);
+	int r;
+
+	snprintf(directory, sizeof(directory), "%.*s", length, path);
+	descriptor_begin();
+	r = unix_socket_own(open(length ? directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC),
+			&listener->directory_fd);
+	descriptor_end();
+	return r;
+}
+
+static int check_directory(const struct listener *listener)
+{
 	struct stat status;
 
-	directory_of(directory, path);
-	if (stat(directory, &status) < 0)
+	if (fstat(listener->directory_fd, &status) < 0)
 		return -errno;
-	if (!S_ISDIR(status.st_mode))
-		return -ENOTDIR;
 	if (status.st_uid != 0 && status.st_uid != geteuid())
 		return -EACCES;
 	if ((status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX))
@@ -74,22 +79,31 @@ static int check_directory(const char *path)
 
 /* ---- The lock --------------------------------------------------------------------------- */
 
-static int open_lock(const char *lock_path, int *out)
+static int open_lock(int directory_fd, const char *lock_name, int *out)
 {
 	const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
 	int r;
 
 	descriptor_begin();
-	r = unix_socket_own(open(lock_path, flags, 0600), out);
+	r = unix_socket_own(openat(directory_fd, lock_name, flags, 0600), out);
 	descriptor_end();
 	/* A link, a directory, a device without a driver: not a lock file of ours. */
 	return r == -ELOOP || r == -EISDIR || r == -ENXIO || r == -ENODEV ? -EACCES : r;
 }
 
-/* Locks an open lock file. Returns 0; 1: it is no longer the path's; -EADDRINUSE; -EACCES; others. */
-static int lock(int fd, const char *lock_path)
+/* Whether a name in the directory still stands for this file. */
+static bool is_named(const struct listener *listener, const char *name, uint64_t device, uint64_t inode)
 {
-	struct stat opened, named;
+	struct stat named;
+
+	return fstatat(listener->directory_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == device && named.st_ino == inode;
+}
+
+/* Locks an open lock file. Returns 0; 1: it is no longer the path's; -EADDRINUSE; -EACCES; others. */
+static int lock(const struct listener *listener, int fd, const char *lock_name)
+{
+	struct stat opened;
 
 	if (fstat(fd, &opened) < 0)
 		return -errno;
@@ -97,27 +111,25 @@ static int lock(int fd, const char *lock_path)
 		return -EACCES;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
-	if (lstat(lock_path, &named) < 0)
-		return errno == ENOENT ? 1 : -errno;
-	return opened.st_dev != named.st_dev || opened.st_ino != named.st_ino;
+	return !is_named(listener, lock_name, opened.st_dev, opened.st_ino);
 }
 
-static void lock_path_of(char *lock_path, const struct address *address)
+static void lock_name_of(char *lock_name, const struct address *address)
 {
-	snprintf(lock_path, LOCK_PATH_SIZE, "%s.lock", address->unix_address.sun_path);
+	snprintf(lock_name, LOCK_PATH_SIZE, "%s.lock", name_of(address->unix_address.sun_path));
 }
 
 static int take_lock(struct listener *listener, const struct address *address)
 {
-	char lock_path[LOCK_PATH_SIZE];
+	char lock_name[LOCK_PATH_SIZE];
 	int fd, r;
 
-	lock_path_of(lock_path, address);
+	lock_name_of(lock_name, address);
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		r = open_lock(lock_path, &fd);
+		r = open_lock(listener->directory_fd, lock_name, &fd);
 		if (r < 0)
 			return r;
-		r = lock(fd, lock_path);
+		r = lock(listener, fd, lock_name);
 		if (r == 0) {
 			listener->lock_fd = fd;
 			return 0;
@@ -157,13 +169,13 @@ static int probe(const struct address *address)
 }
 
 /* Under the lock: removes what a dead receiver left. */
-static int clear_path(const struct address *address)
+static int clear_path(const struct listener *listener, const struct address *address)
 {
-	const char *path = address->unix_address.sun_path;
+	const char *name = name_of(address->unix_address.sun_path);
 	struct stat status;
 	int r;
 
-	if (lstat(path, &status) < 0)
+	if (fstatat(listener->directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(status.st_mode))
 		return -EADDRINUSE;
@@ -172,37 +184,40 @@ static int clear_path(const struct address *address)
 	r = probe(address);
 	if (r < 0)
 		return r;
-	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	return unlinkat(listener->directory_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 /* Before listen(2), so that nobody connects to a file whose permissions are not set yet. */
 static int bind_path(struct listener *listener, const struct address *address, mode_t mode)
 {
-	const char *path = address->unix_address.sun_path;
+	const char *name = name_of(address->unix_address.sun_path);
 	struct stat status;
 
 	if (bind(listener->fd, (const struct sockaddr *)&address->unix_address,
 			    address->unix_length) < 0)
 		return -errno;
 	listener->owns_path = true;
-	if (lstat(path, &status) < 0)
+	if (fstatat(listener->directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	listener->device = status.st_dev;
 	listener->inode = status.st_ino;
-	return chmod(path, mode) < 0 ? -errno : 0;
+	return fchmodat(listener->directory_fd, name, mode, 0) < 0 ? -errno : 0;
 }
 
 static int open_path(struct listener *listener, const struct address *address, mode_t mode)
 {
 	int r;
 
-	r = check_directory(address->unix_address.sun_path);
+	r = open_directory(listener, address->unix_address.sun_path);
+	if (r < 0)
+		return r;
+	r = check_directory(listener);
 	if (r < 0)
 		return r;
 	r = take_lock(listener, address);
 	if (r < 0)
 		return r;
-	r = clear_path(address);
+	r = clear_path(listener, address);
 	if (r < 0)
 		return r;
 	r = unix_socket_new(&listener->fd);
@@ -248,9 +263,18 @@ static void find_text(struct address *address)
 				name.sun_path + 1);
 }
 
+/* accept(2) has no flag of its own to not wait, and O_NONBLOCK belongs to everybody who has the descriptor. */
+static void forbid_waiting(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 static int open_descriptor(struct listener *listener, const struct address *address)
 {
-	int fd = address->fd, flags, r;
+	int fd = address->fd, r;
 	bool listens;
 
 	r = unix_socket_check(fd, &listens);
@@ -264,9 +288,7 @@ static int open_descriptor(struct listener *listener, const struct address *addr
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	if (listener->is_lane)
 		return 0;
-	/* accept(2) has no flag of its own to not wait. */
-	flags = fcntl(fd, F_GETFL);
-	(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	forbid_waiting(fd);
 	find_text(&listener->address);
 	return 0;
 }
@@ -319,6 +341,8 @@ int listener_accept(struct listener *listener, int *fd)
 {
 	int r;
 
+	if (listener->address.kind == ADDRESS_DESCRIPTOR)
+		forbid_waiting(listener->fd);
 	descriptor_begin();
 	do
 		r = unix_socket_own(accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), fd);
@@ -327,29 +351,36 @@ int listener_accept(struct listener *listener, int *fd)
 	return r < 0 ? accept_error(r) : 0;
 }
 
-/* What waits in the queue is closed on the disposal thread: it may hold descriptors of strangers, and
- * closing the listener would close them here. */
-static void empty_queue(struct listener *listener)
+/* Closing a listener closes what waits in its queue, and that may hold descriptors of strangers: it is taken out, and
+ * closed on the disposal thread. If that is not possible for want of descriptors, the listener itself is. */
+static void close_own(struct listener *listener)
 {
-	int fd;
+	int fd, r;
 
 	(void)shutdown(listener->fd, SHUT_RDWR);
-	while (listener_accept(listener, &fd) == 0)
-		disposal_close(fd, NULL);
+	while ((r = listener_accept(listener, &fd)) == 0 || r == -ECONNABORTED)
+		if (r == 0)
+			disposal_close(fd, NULL);
+	if (r == -EAGAIN)
+		descriptor_close(listener->fd);
+	else
+		disposal_close(listener->fd, NULL);
 }
 
 static void unlink_path(const struct listener *listener)
 {
-	const char *path = listener->address.unix_address.sun_path;
-	char lock_path[LOCK_PATH_SIZE];
-	struct stat status;
+	const char *name = name_of(listener->address.unix_address.sun_path);
+	char lock_name[LOCK_PATH_SIZE];
+	struct stat lock_file;
 
-	if (listener->owns_path && lstat(path, &status) == 0 &&
-			status.st_dev == listener->device && status.st_ino == listener->inode)
-		unlink(path);
-	/* Last, under the lock: whoever opens the file from now on makes a new one. */
-	lock_path_of(lock_path, &listener->address);
-	unlink(lock_path);
+	if (listener->owns_path && is_named(listener, name, listener->device, listener->inode))
+		unlinkat(listener->directory_fd, name, 0);
+	/* Last, under the lock: whoever opens the file from now on makes a new one. If somebody has removed ours, the one
+	 * that is there now is another's. */
+	lock_name_of(lock_name, &listener->address);
+	if (fstat(listener->lock_fd, &lock_file) == 0 &&
+			is_named(listener, lock_name, lock_file.st_dev, lock_file.st_ino))
+		unlinkat(listener->directory_fd, lock_name, 0);
 }
 
 void listener_give_back(struct listener *listener)
@@ -360,18 +391,26 @@ void listener_give_back(struct listener *listener)
 	listener->fd = -1;
 }
 
+static void close_listener(struct listener *listener, bool in_child)
+{
+	if (listener->fd < 0 || in_child)
+		descriptor_close(listener->fd);
+	else if (listener->address.kind == ADDRESS_DESCRIPTOR)
+		/* It may be shared with others, and its queue is the next receiver's; unless nobody else has it. */
+		disposal_close(listener->fd, NULL);
+	else
+		close_own(listener);
+}
+
 void listener_deinit(struct listener *listener, bool in_child)
 {
-	bool is_ours = listener->address.kind != ADDRESS_DESCRIPTOR;
-
 	if (!in_child && listener->lock_fd >= 0)
 		unlink_path(listener);
-	/* One that was handed in may be shared with others, and its queue is the next receiver's. */
-	if (!in_child && is_ours && listener->fd >= 0)
-		empty_queue(listener);
-	descriptor_close(listener->fd);
+	close_listener(listener, in_child);
 	descriptor_close(listener->lock_fd);
+	descriptor_close(listener->directory_fd);
 	listener->fd = -1;
 	listener->lock_fd = -1;
+	listener->directory_fd = -1;
 	listener->owns_path = false;
 }
