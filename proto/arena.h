@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EVCHAN_PROTO_ARENA_H
+#define EVCHAN_PROTO_ARENA_H
+
+/*
+ * Memory that is taken piece by piece and given back all at once. Structs and arrays grow from the low end of a chunk,
+ * 8-aligned; strings from the high end, unaligned: so neither wastes room for the other.
+ */
+
+#include <stddef.h>
+
+#include <evchan/proto.h>
+
+struct arena_chunk {
+	struct arena_chunk *next; /* older and, but for one, smaller */
+	size_t size;              /* of the whole chunk */
+};
+
+struct evchan_proto_arena {
+	unsigned char *low;  /* free is [low, high) of the newest chunk */
+	unsigned char *high;
+	struct arena_chunk *chunks;
+	size_t allocated;    /* bytes of all chunks */
+	size_t limit;
+	int error;           /* why the last one failed: -ENOMEM or -ENOBUFS */
+};
+
+/* Slow paths: another chunk. NULL: arena->error tells why. */
+void *arena_take_low_slowly(struct evchan_proto_arena *arena, size_t size);
+void *arena_take_high_slowly(struct evchan_proto_arena *arena, size_t size);
+
+/* 8-aligned. */
+static inline void *arena_take_low(struct evchan_proto_arena *arena, size_t size)
+{
+	size_t rounded = (size + 7) & ~(size_t)7;
+	unsigned char *taken = arena->low;
+
+	if (rounded < size || rounded > (size_t)(arena->high - arena->low))
+		return arena_take_low_slowly(arena, size);
+	arena->low += rounded;
+	return taken;
+}
+
+/* Unaligned. */
+static inline void *arena_take_high(struct evchan_proto_arena *arena, size_t size)
+{
+	if (size > (size_t)(arena->high - arena->low))
+		return arena_take_high_slowly(arena, size);
+	arena->high -= size;
+	/* Low is 8-aligned and stays so whatever high is. */
+	return arena->high;
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EVCHAN_PROTO_PLAN_H
+#define EVCHAN_PROTO_PLAN_H
+
+/*
+ * What the decoder must know of a message type, compiled once from the public descriptor so that a field costs no search: its
+ * fields in the order of their numbers, which is the order in which they mostly arrive, and the message as it is
+ * before anything was decoded into it.
+ *
+ * Plans refer to each other (types are recursive), and belong together to a table. They never change once made, so any number
+ * of threads may use them.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+enum plan_rule {
+	RULE_SINGLE,   /* required, optional, or without presence */
+	RULE_ONEOF,
+	RULE_REPEATED,
+};
+
+struct plan;
+
+struct plan_field {
+	uint32_t id;
+	uint8_t tag;             /* the byte it begins with, if that is one byte; else 0, which no tag is */
+	uint8_t wire;            /* enum wire_type of one value */
+	uint8_t type;            /* ProtobufCType */
+	uint8_t rule;            /* enum plan_rule */
+	bool is_packable;        /* repeated, and a length may hold many */
+	bool is_plain;           /* a number, and neither repeated nor of a oneof */
+	uint16_t element_size;
+	uint16_t required_place; /* its place among the checked required fields + 1; 0: not one */
+	uint32_t offset;
+	uint32_t quantifier;     /* offset of has_, of the count, or of the case; 0: none */
+	const struct plan *plan; /* of a message field */
+	const ProtobufCFieldDescriptor *descriptor;
+};
+
+struct plan {
+	const ProtobufCMessageDescriptor *descriptor;
+	struct plan_field *fields; /* and two behind the last that are no fields */
+	unsigned field_count;
+	unsigned required_count; /* checked ones: those without a default */
+	size_t size;             /* of the struct */
+	const void *image;       /* an initialised one */
+};
+
+/* Plans by descriptor. */
+struct plan_table {
+	struct plan **plans;
+	size_t count;
+	size_t room;
+};
+#define PLAN_TABLE_NONE { NULL, 0, 0 }
+
+/* Finds a descriptor's plan, or makes it and those of all message types it refers to. Errors: -ENOMEM; -EINVAL not a
+ * descriptor. On error the table has the plans it had, and maybe some more. */
+int plan_table_add(struct plan_table *table, const struct plan **plan,
+		const ProtobufCMessageDescriptor *descriptor);
+
+/* NULL: not in the table. */
+const struct plan *plan_table_find(const struct plan_table *table,
+		const ProtobufCMessageDescriptor *descriptor);
+
+void plan_table_deinit(struct plan_table *table);
+
+/* The field of a number; NULL: unknown. */
+const struct plan_field *plan_find_field(const struct plan *plan, uint32_t id);
+
+/* Initialises a struct as protobuf_c_message_init() does, also by descriptors without that function. */
+void plan_init_message(const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage *message);
+
+/* Bytes of one value in a struct or array; 0: no such type. */
+size_t plan_element_size(ProtobufCType type);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Dispatching: which type a message is of, whether both sides mean the same by it, decoding, and the callback.
+ *
+ * The arena is reset before a message is decoded, not after its callback: so what the callback frees is never touched afterwards,
+ * and the last message's memory is still good when a callback is interrupted by an error. A message that is held takes the
+ * arena with it (proto_hold.c), and the next one gets a new one.
+ */
+
+#include "proto_receiver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "options.h"
+
+#define ARENA_LIMIT_DEFAULT ((size_t)64 << 20)
+
+static int read_options(struct evchan_proto_receiver *proto,
+		const struct evchan_proto_receiver_options *options,
+		const struct evchan_proto_callbacks *callbacks)
+{
+	struct evchan_proto_decode_options decode = EVCHAN_PROTO_DECODE_OPTIONS_INIT;
+	struct evchan_proto_receiver_options read;
+	int r;
+
+	r = options_read(&read, sizeof(read), options);
+	if (r < 0)
+		return r;
+	r = options_read(&proto->callbacks, sizeof(proto->callbacks), callbacks);
+	if (r < 0)
+		return r;
+	if (read.policy > EVCHAN_PROTO_EVICT_LANE)
+		return -EINVAL;
+	proto->evicts = read.policy == EVCHAN_PROTO_EVICT_LANE;
+	proto->arena_limit = read.max_arena_bytes ? read.max_arena_bytes : ARENA_LIMIT_DEFAULT;
+	decode.flags = read.flags;
+	decode.max_depth = read.max_depth;
+	decode.max_bytes = read.max_bytes;
+	return decode_read_options(&proto->rules, &decode);
+}
+
+int evchan_proto_receiver_new(struct evchan_proto_receiver **out, struct evchan_proto_types *types,
+		const struct evchan_proto_receiver_options *options,
+		const struct evchan_proto_callbacks *callbacks, void *arg)
+{
+	struct evchan_proto_receiver *proto = calloc(1, sizeof(*proto));
+	int r;
+
+	if (!proto)
+		return -ENOMEM;
+	r = read_options(proto, options, callbacks);
+	if (r < 0)
+		goto fail;
+	r = -ENOMEM;
+	proto->routes = calloc(types->count ? types->count : 1, sizeof(*proto->routes));
+	if (!proto->routes)
+		goto fail;
+	r = evchan_proto_arena_new(&proto->arena, proto->arena_limit);
+	if (r < 0)
+		goto fail;
+	proto->arg = arg;
+	proto->types = types;
+	types_use(types);
+	*out = proto;
+	return 0;
+
+fail:
+	free(proto->routes);
+	free(proto);
+	return r;
+}
+
+void evchan_proto_receiver_free(struct evchan_proto_receiver *proto)
+{
+	if (!proto)
+		return;
+	verdicts_forget_all(proto);
+	evchan_proto_arena_free(proto->arena);
+	evchan_proto_types_free(proto->types);
+	free(proto->routes);
+	free(proto);
+}
+
+static struct route *route_of(const struct evchan_proto_receiver *proto, const struct known_type *known)
+{
+	return &proto->routes[known - proto->types->types];
+}
+
+int evchan_proto_on(struct evchan_proto_receiver *proto, const ProtobufCMessageDescriptor *type,
+		void (*callback)(const struct evchan_proto_message *message, void *arg), void *arg)
+{
+	const struct known_type *known = types_by_descriptor(proto->types, type);
+	struct route *route;
+
+	if (!known)
+		return -ENOENT;
+	route = route_of(proto, known);
+	route->callback = callback;
+	route->arg = arg;
+	return 0;
+}
+
+void evchan_proto_left(struct evchan_proto_receiver *proto, struct evchan_lane *lane)
+{
+	verdicts_forget(proto, lane);
+}
+
+void evchan_proto_get_stats(const struct evchan_proto_receiver *proto,
+		const ProtobufCMessageDescriptor *type, struct evchan_proto_stats *stats)
+{
+	const struct known_type *known = type ? types_by_descriptor(proto->types, type) : NULL;
+	struct evchan_proto_stats result = { 0 };
+
+	if (known)
+		result = route_of(proto, known)->stats;
+	else if (!type)
+		result = proto->stats;
+	result.size = sizeof(result);
+	options_write(stats, &result, sizeof(result));
+}
+
+/* ---- Dispatching -------------------------------------------------------------------------- */
+
+/* What a message was not delivered for. */
+struct failure {
+	int error;
+	size_t offset;
+	const char *why;
+};
+
+/* Tells, and, if that is the policy, evicts. The callback may free `proto`: what is needed afterwards is kept. */
+static int refuse(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
+		const struct known_type *known, const struct failure *failure)
+{
+	const ProtobufCMessageDescriptor *descriptor = known->plan->descriptor;
+	const char *name = descriptor->name ? descriptor->name : "";
+	struct evchan_peer peer = evchan_lane_peer(raw->lane);
+	struct evchan_lane *lane = raw->lane;
+	bool evicts = proto->evicts;
+	char text[384];
+
+	proto->stats.undecodable++;
+	route_of(proto, known)->stats.undecodable++;
+	snprintf(text, sizeof(text), "sender pid %ld uid %lu: message type %s (%lu), byte %zu: %s",
+			(long)peer.pid, (unsigned long)peer.uid, name, (unsigned long)known->id,
+			failure->offset, failure->why);
+	/* First, because the callback may free the receiver, and the lane with it. */
+	if (evicts)
+		(void)evchan_lane_evict(lane, text);
+	if (proto->callbacks.undecodable)
+		proto->callbacks.undecodable(raw, descriptor, failure->error, failure->offset, text,
+				proto->arg);
+	return failure->error;
+}
+
+static int refuse_type(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
+		const struct known_type *known, const char *why)
+{
+	struct failure failure = { -EPROTOTYPE, 0, why };
+
+	proto->stats.incompatible++;
+	route_of(proto, known)->stats.incompatible++;
+	return refuse(proto, raw, known, &failure);
+}
+
+static int pass_unknown(struct evchan_proto_receiver *proto, const struct evchan_message *raw)
+{
+	proto->stats.unknown++;
+	if (proto->callbacks.unknown)
+		proto->callbacks.unknown(raw, proto->arg);
+	return -ENOENT;
+}
+
+/* The arena of the last message, or, if that was held, a new one. */
+static int prepare_arena(struct evchan_proto_receiver *proto)
+{
+	if (!proto->arena)
+		return evchan_proto_arena_new(&proto->arena, proto->arena_limit);
+	evchan_proto_arena_reset(proto->arena);
+	return 0;
+}
+
+static int decode(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
+		const struct known_type *known)
+{
+	struct evchan_proto_problem problem = { 0, "no memory" };
+	struct failure failure;
+	int r;
+
+	r = prepare_arena(proto);
+	if (r == 0)
+		r = decode_message(&proto->message.message, proto->arena, known->plan, raw->data,
+				raw->size, &proto->rules, &problem);
+	if (r == 0)
+		return 0;
+	failure = (struct failure){ r, problem.offset, problem.text };
+	return refuse(proto, raw, known, &failure);
+}
+
+int evchan_proto_dispatch(struct evchan_proto_receiver *proto, const struct evchan_message *raw)
+{
+	const struct known_type *known = types_by_id(proto->types, raw->type);
+	struct route *route;
+	char why[256];
+	bool fits;
+	int r;
+
+	if (!known || !route_of(proto, known)->callback)
+		return pass_unknown(proto, raw);
+	r = verdict_of(proto, raw->lane, known, &fits, why, sizeof(why));
+	if (r < 0) {
+		struct failure failure = { r, 0, "no memory" };
+
+		return refuse(proto, raw, known, &failure);
+	}
+	if (!fits)
+		return refuse_type(proto, raw, known, why);
+	r = decode(proto, raw, known);
+	if (r < 0)
+		return r;
+	route = route_of(proto, known);
+	proto->stats.decoded++;
+	route->stats.decoded++;
+	proto->message.raw = raw;
+	proto->held = NULL;
+	route->callback(&proto->message, route->arg);
+	proto->message.raw = NULL;
+	return 0;
+}
