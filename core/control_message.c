@@ -98,7 +98,7 @@ static const struct refusal refusals[] = {
 	[CONTROL_REFUSE_FEATURES] = { -EPROTONOSUPPORT, true,
 		"the sender wants features that this receiver does not know" },
 	[CONTROL_REFUSE_BYTE_ORDER] = { -ENOEXEC, true, "a machine of the other byte order" },
-	[CONTROL_REFUSE_PROTOCOL] = { -EPROTO, true, "the hello makes no sense" },
+	[CONTROL_REFUSE_PROTOCOL] = { -EPROTO, true, "what it says makes no sense" },
 	[CONTROL_REFUSE_MEMORY_OBJECT] = { -EPERM, true,
 		"the ring is not a sealed memory object of the announced size" },
 	[CONTROL_REFUSE_LAZY] = { -EPERM, true, "the memory of the ring is not allocated" },

@@ -60,6 +60,9 @@ int control_socket_peer(const struct control_socket *control, struct evchan_peer
  * also asks for credentials with each message (SO_PASSCRED). */
 void control_socket_prepare_accepted(struct control_socket *control, bool want_credentials);
 
+/* Makes room for one more frame, the last, though the peer has not read the others. Best effort. */
+void control_socket_prepare_last(struct control_socket *control);
+
 /* What a frame needs besides its bytes. */
 struct control_ancillary {
 	const int *fds;        /* to pass; they stay the caller's */

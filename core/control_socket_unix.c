@@ -35,8 +35,11 @@
 /* SCM_MAX_FD: what one message can carry at most. */
 #define DESCRIPTORS_PER_MESSAGE 253
 
-/* Of an accepted socket; the kernel doubles it. Room for any one frame and some hundred rings. */
+/* Of an accepted socket; the kernel doubles it, and counts some hundred bytes for each ring: room for any one frame, or about
+ * ten rings that nobody reads. */
 #define SEND_BUFFER_BYTES 4096
+/* For the last frame of all, behind those. */
+#define SEND_BUFFER_LAST_BYTES 16384
 
 union receive_ancillary {
 	struct cmsghdr header; /* for alignment */
@@ -119,6 +122,13 @@ void control_socket_prepare_accepted(struct control_socket *control, bool want_c
 	(void)setsockopt(control->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	if (want_credentials)
 		(void)setsockopt(control->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+}
+
+void control_socket_prepare_last(struct control_socket *control)
+{
+	const int bytes = SEND_BUFFER_LAST_BYTES;
+
+	(void)setsockopt(control->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
 /* ---- Sending -------------------------------------------------------------------- */

@@ -300,6 +300,9 @@ static enum control_refusal guest_make_lane(struct guest *guest, struct evchan_l
 	lane->bell.kind = guest_choose_bell(guest, hello->bell);
 	if (lane->bell.kind != BELL_SOCKET) {
 		r = bell_create(&lane->bell, lane->bell.kind, guest->receiver->is_edge);
+		/* A wish that cannot be met here. */
+		if (r == -ENOTSUP)
+			r = bell_create(&lane->bell, guest->receiver->bell, guest->receiver->is_edge);
 		if (r < 0)
 			return guest_memory_refusal(r, true);
 	}
@@ -397,7 +400,16 @@ static void guest_log_joined(const struct evchan_receiver *receiver, const struc
 			(unsigned long)lane->peer.uid);
 }
 
-/* A decoded hello with at most one descriptor, which is sealed memory. The guest is gone afterwards.
+/* Refuses a hello, and lets go of what came with it, which may be the last reference to a large object. */
+static void guest_turn_away(struct guest *guest, enum control_refusal refusal,
+		const struct control_arrival *arrival)
+{
+	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
+		disposal_close(arrival->fds[i], admission_charge_disposal(&guest->charge));
+	guest_refuse(guest, refusal, NULL);
+}
+
+/* A decoded hello; if it came with one descriptor, that is sealed memory. The guest is gone afterwards.
  * Callback: error, authorize, joined, and what a turn calls. */
 static void guest_admit(struct guest *guest, const struct control_hello *hello,
 		const struct control_arrival *arrival)
@@ -408,9 +420,7 @@ static void guest_admit(struct guest *guest, const struct control_hello *hello,
 
 	refusal = guest_try_lane(guest, &lane, hello, arrival);
 	if (refusal) {
-		/* This may be the last reference to a large object. */
-		disposal_close(arrival->fds[0], admission_charge_disposal(&guest->charge));
-		guest_refuse(guest, refusal, NULL);
+		guest_turn_away(guest, refusal, arrival);
 		return;
 	}
 	descriptor_close(arrival->fds[0]);
@@ -442,10 +452,7 @@ static void guest_handle_first_frame(struct guest *guest, enum control_type type
 		guest_admit(guest, &hello, arrival);
 		return;
 	}
-	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
-		if (arrival->fds[i] >= 0)
-			disposal_close(arrival->fds[i], admission_charge_disposal(&guest->charge));
-	guest_refuse(guest, refusal, NULL);
+	guest_turn_away(guest, refusal, arrival);
 }
 
 /* Waits for more of the hello. Whether the guest is still there. */
@@ -489,6 +496,11 @@ bool guest_look(struct guest *guest)
 		guest_refuse(guest, CONTROL_REFUSE_PROTOCOL, NULL);
 		return false;
 	}
+}
+
+void guest_show_out(struct guest *guest)
+{
+	guest_refuse(guest, CONTROL_REFUSE_SHUTDOWN, NULL);
 }
 
 void guest_expire(struct guest *guest)

@@ -44,6 +44,9 @@ bool guest_look(struct guest *guest);
 /* Its time is over: one last look, then the connection is closed. */
 void guest_expire(struct guest *guest);
 
+/* Refuses it because the receiver is ending. Callback: error. */
+void guest_show_out(struct guest *guest);
+
 /* Closes the connection without a word. */
 void guest_free(struct guest *guest, bool in_child);
 

@@ -55,7 +55,7 @@ static void lane_hang_up(struct evchan_lane *lane)
 	r = ring_reader_close(&lane->reader);
 	lane_disconnect(lane);
 	if (r < 0) {
-		lane_break(lane, r, "its last position makes no sense");
+		lane_break(lane, r, CONTROL_REFUSE_POSITIONS, "its last position makes no sense");
 		return;
 	}
 	if (receiver->callbacks.hung_up)
@@ -103,7 +103,8 @@ void lane_look_at_control(struct evchan_lane *lane)
 	if (r == -EPIPE)
 		lane_hang_up(lane);
 	else if (r == -EPROTO)
-		lane_break(lane, r, "it said something out of turn on its control socket");
+		lane_break(lane, r, CONTROL_REFUSE_PROTOCOL,
+				"it said something out of turn on its control socket");
 	else if (rang && lane_heard_ring(lane))
 		receiver_lane_is_ready(lane->receiver, lane, true);
 }
@@ -175,6 +176,7 @@ static void lane_say_last_word(struct evchan_lane *lane, enum control_refusal re
 		strncpy(evicted.text, text, CONTROL_TEXT_MAX);
 		length = control_encode_refused(frame, CONTROL_EVICTED, &evicted);
 	}
+	control_socket_prepare_last(&lane->control);
 	(void)control_socket_send(&lane->control, frame, length, NULL);
 }
 
@@ -195,11 +197,9 @@ void lane_end(struct evchan_lane *lane, enum evchan_left_reason reason,
 	receiver_lane_is_ready(receiver, lane, false);
 }
 
-void lane_break(struct evchan_lane *lane, int error, const char *what)
+void lane_break(struct evchan_lane *lane, int error, enum control_refusal refusal, const char *what)
 {
-	lane_end(lane, EVCHAN_LEFT_BROKEN,
-			error == -ENOMEM ? CONTROL_REFUSE_NO_MEMORY : CONTROL_REFUSE_POSITIONS,
-			what);
+	lane_end(lane, EVCHAN_LEFT_BROKEN, refusal, what);
 	receiver_report(lane->receiver, lane, error, "sender pid %ld uid %lu is cut off: %s",
 			(long)lane->peer.pid, (unsigned long)lane->peer.uid, what);
 }

@@ -118,9 +118,9 @@ void lane_release(struct evchan_lane *lane);
 void lane_end(struct evchan_lane *lane, enum evchan_left_reason reason,
 		enum control_refusal refusal, const char *text);
 
-/* The sender broke the rules: tells the error callback, names the culprit, ends the lane.
- * Callback: error. */
-void lane_break(struct evchan_lane *lane, int error, const char *what);
+/* The lane cannot go on: tells the error callback, names the sender, ends the lane. `refusal`: what rule the sender
+ * broke; NONE: it is not its fault, and it may come back. Callback: error. */
+void lane_break(struct evchan_lane *lane, int error, enum control_refusal refusal, const char *what);
 
 /* Frees a lane that is GONE or never joined: out of all lists, charge given back. Its holds become orphans. */
 void lane_free(struct evchan_lane *lane);

@@ -91,8 +91,10 @@ int lane_next(struct evchan_lane *lane)
 	else if (r == 0)
 		return 0;
 	if (r < 0) {
-		lane_break(lane, r, r == -ENOMEM ? "no memory to copy its message"
-						 : "its ring makes no sense");
+		if (r == -ENOMEM)
+			lane_break(lane, r, CONTROL_REFUSE_NONE, "no memory to copy its message");
+		else
+			lane_break(lane, r, CONTROL_REFUSE_POSITIONS, "its ring makes no sense");
 		return r;
 	}
 	lane->is_delivering = true;

@@ -40,7 +40,8 @@ static void storm_pause(struct evchan_lane *lane)
 	bool is_first = list_is_empty(&receiver->stormy);
 
 	if (++lane->storm_pauses >= STORM_PAUSES) {
-		lane_break(lane, -EPROTO, "it rings its bell without end and sends nothing");
+		lane_break(lane, -EPROTO, CONTROL_REFUSE_PROTOCOL,
+				"it rings its bell without end and sends nothing");
 		return;
 	}
 	lane_unwatch(lane);
@@ -48,7 +49,7 @@ static void storm_pause(struct evchan_lane *lane)
 	list_append(&receiver->stormy, &lane->storm_link);
 	/* Without a timer nothing would ever listen to it again. */
 	if (is_first && storm_set_timer(receiver, STORM_PAUSE_MS) < 0)
-		lane_break(lane, -EPROTO, "it rings its bell without end");
+		lane_break(lane, -ENOMEM, CONTROL_REFUSE_NONE, "no memory to listen to it again");
 }
 
 bool lane_heard_ring(struct evchan_lane *lane)
@@ -77,7 +78,7 @@ static void storm_resume(struct evchan_lane *lane)
 	list_remove(&lane->storm_link);
 	r = lane_watch(lane);
 	if (r < 0) {
-		lane_break(lane, r, "cannot watch it any more");
+		lane_break(lane, r, CONTROL_REFUSE_NONE, "cannot watch it any more");
 		return;
 	}
 	lane_look_at_control(lane);

@@ -65,7 +65,7 @@ static bool shutdown_show_guests_out(struct evchan_receiver *receiver)
 		if (guest->is_waiting)
 			return false;
 		if (guest_look(guest) && !guest->is_waiting)
-			guest_free(guest, false);
+			guest_show_out(guest);
 		if (receiver->handle.is_freed)
 			return false;
 	}

@@ -67,7 +67,8 @@ int ring_writer_attach(struct ring_writer *writer, int page_fd, size_t header_si
 		return r;
 	page = memory.base;
 	r = -EPROTO;
-	if (page->magic != RING_PAGE_MAGIC || page->version != RING_VERSION)
+	if (page->magic != RING_PAGE_MAGIC || page->version != RING_VERSION ||
+			page->header_size != header_size)
 		goto fail;
 	r = ring_writer_accept_head(writer, cursor_observe(&page->head));
 	if (r < 0)

@@ -113,13 +113,16 @@ int sender_try_connect(struct evchan_sender *sender)
 		r = sender_watch_control(sender);
 	if (r == 0)
 		r = sender_say_hello(sender);
-	if (r < 0) {
+	if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
 		sender_close_connection(sender);
 		return r;
 	}
 	sender->said_bye = false;
 	sender->told_untrusted = false;
 	sender->state = SENDER_GREETING;
+	/* Hung up already; but why may be there to read. */
+	if (r < 0)
+		sender_read_control(sender);
 	return 0;
 }
 
@@ -263,6 +266,9 @@ static int sender_take_welcome(struct evchan_sender *sender, const unsigned char
 	r = control_decode_welcome(&welcome, frame, length);
 	if (r < 0)
 		return r;
+	/* Whoever asks for the socket does not trust its receiver with any other. */
+	if (sender->options.bell == EVCHAN_BELL_SOCKET && welcome.bell != BELL_SOCKET)
+		return -EPROTO;
 	expected = welcome.bell == BELL_SOCKET ? 1 : 2;
 	if (arrival->fd_count != expected)
 		return -EPROTO;

@@ -52,8 +52,9 @@ static void sender_count_burst(struct evchan_sender *sender)
 	uint64_t turn;
 
 	sender->burst = 0;
-	/* Without a loop of the application's nothing makes the later check. */
-	if (sender->owns_loop || !ops->turn)
+	/* Without a loop of the application's nothing makes the later check, and without a receiver there is
+	 * its answer to look for. */
+	if (sender->owns_loop || !ops->turn || sender->state != SENDER_CONNECTED)
 		return;
 	turn = ops->turn(sender->loop);
 	if (turn == sender->burst_turn) {
@@ -65,7 +66,7 @@ static void sender_count_burst(struct evchan_sender *sender)
 
 static inline void sender_publish_message(struct evchan_sender *sender)
 {
-	if (sender->is_lazy) {
+	if (sender->is_lazy && sender->state == SENDER_CONNECTED) {
 		if (ring_writer_publish_lazily(&sender->ring))
 			sender_ring(sender);
 		return;
