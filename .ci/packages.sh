@@ -11,8 +11,8 @@ set -euo pipefail
 
 packages_for() {
 	case $1 in
-	build) echo 'cmake ninja-build gcc libc6-dev pkg-config|pkgconf libevent-dev libprotobuf-c-dev' ;;
-	test) echo 'g++ libcmocka-dev protobuf-c-compiler libprotobuf-dev strace valgrind' ;;
+	build) echo 'cmake ninja-build gcc libc6-dev pkg-config|pkgconf libevent-dev libprotobuf-c-dev protobuf-c-compiler' ;;
+	test) echo 'g++ libcmocka-dev libprotobuf-dev strace valgrind' ;;
 	# Not gcc-multilib: it conflicts with the cross compilers, gcc-12-multilib does not.
 	ci) echo 'git clang libclang-rt-14-dev spin gcc-12-multilib libc6-dev-i386' ;;
 	*)

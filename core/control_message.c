@@ -214,6 +214,14 @@ size_t control_encode_welcome(unsigned char *out, const struct control_welcome *
 	return finish_frame(out, CONTROL_WELCOME, WELCOME_LENGTH);
 }
 
+void control_set_text(struct control_refused *refused, const char *text)
+{
+	size_t length = text_length(text, CONTROL_TEXT_MAX);
+
+	memcpy(refused->text, text, length);
+	refused->text[length] = '\0';
+}
+
 size_t control_encode_refused(unsigned char *out, enum control_type type,
 		const struct control_refused *refused)
 {

@@ -15,7 +15,7 @@
  *	WELCOME  receiver -> sender, with the receiver's page and (unless the bell is the socket) the data bell
  *	REFUSED  receiver -> sender, instead of WELCOME
  *	EVICTED  receiver -> sender, after WELCOME: the lane is over
- *	BYE      either way: a clean close follows
+ *	BYE      either way: a clean close follows (a body is ignored)
  *	RING     either way: look at the ring
  */
 
@@ -96,6 +96,9 @@ struct control_refused {
 	uint32_t retry_after_ms; /* 0: the sender's own back-off */
 	char text[CONTROL_TEXT_MAX + 1];
 };
+
+/* Sets the text, cut at a whole UTF-8 character if it is too long. */
+void control_set_text(struct control_refused *refused, const char *text);
 
 /* Each writes one frame to `out` of CONTROL_FRAME_MAX bytes and returns its length. Over-long texts are cut (at a
  * whole UTF-8 character). */

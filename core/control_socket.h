@@ -97,7 +97,7 @@ struct control_arrival {
 /*
  * Takes the next whole frame: reads as needed, many at once. *frame points into control->buffer and is valid until the
  * next call. RING frames that were read together and follow each other are returned as one, because a ring is a hint.
- * The first frame comes with its descriptors (or, if it has none, maybe those of the frame behind it) in `arrival` (may be NULL afterwards: descriptors on later frames are
+ * The first frame comes with its descriptors in `arrival` (may be NULL afterwards: descriptors on later frames are
  * -EPROTO and go to disposal). Bytes behind the frame are kept for the next call.
  * Returns the frame's length (> 0; for rings their number) or:
  *	-EAGAIN      no whole frame yet

@@ -13,8 +13,7 @@
  * the originals; that cannot block, since our copies keep the files open.
  *
  * Surprising: a peek runs on over following messages up to and including the first that has descriptors, even one that lies wholly
- * behind the bytes asked for. So descriptors of a second frame can come with the first: they are then taken for its own, and
- * the second frame, whose they also are, is an error all the same. Bytes without any
+ * behind the bytes asked for. Whose they were is told when the frame is consumed. Bytes without any
  * that are no whole frame yet are therefore consumed at once (or a level-triggered watch would spin over half a
  * hello), and a first frame with descriptors has to be whole in one look: the design wants it sent by one sendmsg.
  */
@@ -71,6 +70,7 @@ void control_socket_init(struct control_socket *control, int fd)
 
 int control_socket_adopt(struct control_socket *control, int fd)
 {
+	const int off = 0;
 	bool listens;
 	int r;
 
@@ -84,6 +84,9 @@ int control_socket_adopt(struct control_socket *control, int fd)
 		return r;
 	/* O_NONBLOCK stays as it is: it is shared with whoever else has the descriptor, and every call here says MSG_DONTWAIT. */
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	/* Whoever made it may have asked the kernel for more than we have room for. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSPIDFD, &off, sizeof(off));
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSSEC, &off, sizeof(off));
 	control_socket_init(control, fd);
 	return 0;
 }
@@ -292,21 +295,26 @@ static int receive_message(struct control_socket *control, unsigned char *at, si
 	return got == 0 && size ? -EPIPE : (int)got;
 }
 
-/* Consumes `size` bytes that were peeked, without their descriptors. Whether they were all there. */
-static bool consume(const struct control_socket *control, size_t size)
+/* Consumes `size` bytes that were peeked, without their descriptors. Returns whether there were any with them, or -EPROTO if
+ * not all bytes were there. Not while SO_PASSCRED is on: credentials without room look the same. */
+static int consume(const struct control_socket *control, size_t size)
 {
 	unsigned char scrap[CONTROL_FRAME_MAX];
+	int had_descriptors = 0;
 
 	while (size) {
-		ssize_t got = recv(control->fd, scrap, size, MSG_DONTWAIT);
+		struct iovec vector = { scrap, size };
+		struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+		ssize_t got = recvmsg(control->fd, &message, MSG_DONTWAIT);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return false;
+			return -EPROTO;
+		had_descriptors |= (message.msg_flags & MSG_CTRUNC) != 0;
 		size -= (size_t)got;
 	}
-	return true;
+	return had_descriptors;
 }
 
 static void drop_taken(struct control_socket *control)
@@ -339,12 +347,14 @@ static int take_first(struct control_socket *control, int length, struct receive
 		struct control_arrival *arrival, struct disposal_account *account)
 {
 	size_t old = control->filled;
+	int had_descriptors;
 
 	/* Whole frames never lie in the buffer before the first one is done, so it ends in the new bytes. */
-	if (!consume(control, (size_t)length - old)) {
+	had_descriptors = consume(control, (size_t)length - old);
+	if (had_descriptors <= 0)
 		dispose_descriptors(received, account);
-		return -EPROTO;
-	}
+	if (had_descriptors < 0)
+		return had_descriptors;
 	control->filled = (size_t)length;
 	control->taken = (size_t)length;
 	control->first_done = true;
@@ -392,7 +402,7 @@ static int keep_first(struct control_socket *control, int length, size_t got,
 		dispose_descriptors(received, account);
 		return -EPROTO;
 	}
-	if (!consume(control, got))
+	if (consume(control, got) < 0)
 		return -EPROTO;
 	control->filled += got;
 	return -EAGAIN;
@@ -411,9 +421,8 @@ static int receive_first(struct control_socket *control, enum control_type *type
 	length = control_frame_length(type, control->buffer, old + (size_t)got);
 	if (length <= 0)
 		return keep_first(control, length, (size_t)got, &received, account);
-	length = take_first(control, length, &received, arrival, account);
 	refuse_ancillary(control);
-	return length;
+	return take_first(control, length, &received, arrival, account);
 }
 
 /*
@@ -439,7 +448,7 @@ static int receive_more(struct control_socket *control)
 	}
 	if (got == 0)
 		return -EPIPE;
-	if ((message.msg_flags & MSG_CTRUNC) || (peek && !consume(control, (size_t)got)))
+	if ((message.msg_flags & MSG_CTRUNC) || (peek && consume(control, (size_t)got) < 0))
 		return -EPROTO;
 	control->filled += (size_t)got;
 	return 0;

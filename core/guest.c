@@ -71,7 +71,7 @@ static void guest_refuse(struct guest *guest, enum control_refusal refusal, cons
 	unsigned char frame[CONTROL_FRAME_MAX];
 	const char *text = detail ? detail : control_refusal_text(refusal);
 
-	snprintf(refused.text, sizeof(refused.text), "%s", text);
+	control_set_text(&refused, text);
 	(void)control_socket_send(&guest->control, frame,
 			control_encode_refused(frame, CONTROL_REFUSED, &refused), NULL);
 	guest_release(guest);

@@ -173,7 +173,7 @@ static void lane_say_last_word(struct evchan_lane *lane, enum control_refusal re
 	} else {
 		if (!text)
 			text = control_refusal_text(refusal);
-		strncpy(evicted.text, text, CONTROL_TEXT_MAX);
+		control_set_text(&evicted, text);
 		length = control_encode_refused(frame, CONTROL_EVICTED, &evicted);
 	}
 	control_socket_prepare_last(&lane->control);

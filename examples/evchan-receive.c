@@ -86,10 +86,13 @@ static _Noreturn void die(const char *what)
 /* Standard output takes nothing any more. What is held is not released, so nothing is lost. */
 static void fail_output(struct program *program, int error)
 {
-	complain("standard output: %s", strerror(-error));
 	program->has_failed = true;
-	program->exit_status = EXIT_FAILURE;
 	evchan_receiver_pause(program->receiver);
+	/* Then on_signal() comes next, and knows which signal it was. */
+	if (error == -EINTR)
+		return;
+	complain("standard output: %s", strerror(-error));
+	program->exit_status = EXIT_FAILURE;
 	event_base_loopbreak(program->base);
 }
 
@@ -240,12 +243,11 @@ static void on_signal(evutil_socket_t signal_number, short what, void *arg)
 	struct program *program = arg;
 
 	(void)what;
-	flush(program);
-	if (program->has_failed)
-		return;
-	if (!program->is_shutting_down) {
+	if (!program->has_failed && !program->is_shutting_down) {
 		program->is_shutting_down = true;
-		if (evchan_receiver_shutdown(program->receiver) == 0)
+		program->output.ends_on_signal = true;
+		flush(program);
+		if (program->has_failed || evchan_receiver_shutdown(program->receiver) == 0)
 			return;
 	}
 	program->exit_status = 128 + (int)signal_number;
@@ -280,7 +282,8 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	evchan_receiver_resume(program->receiver);
+	if (!program->has_failed)
+		evchan_receiver_resume(program->receiver);
 }
 
 static void on_message(struct evchan_receiver *receiver, const struct evchan_message *message,
@@ -360,6 +363,16 @@ static struct event_base *make_base(bool is_precise)
 	return base;
 }
 
+/* libevent wants system calls to go on after a signal; a write(2) that waits for ever must not. */
+static void let_interrupt(int signal_number)
+{
+	struct sigaction action;
+
+	sigaction(signal_number, NULL, &action);
+	action.sa_flags &= ~SA_RESTART;
+	sigaction(signal_number, &action, NULL);
+}
+
 static void make_events(struct program *program)
 {
 	struct event_base *base = program->base;
@@ -373,6 +386,8 @@ static void make_events(struct program *program)
 			event_add(program->interrupt_event, NULL) < 0 ||
 			event_add(program->terminate_event, NULL) < 0)
 		die("cannot make the events");
+	let_interrupt(SIGINT);
+	let_interrupt(SIGTERM);
 }
 
 /* Returns 0 or a negative errno. */
@@ -430,10 +445,11 @@ static void clean_up(struct program *program)
 
 int main(int argc, char **argv)
 {
+	static char name[] = "evchan-receive";
 	static struct program program; /* large: it contains the buffer */
 	int r;
 
-	program_name = "evchan-receive";
+	program_init(name, argv);
 	receive_options_init(&program.options, argc, argv);
 	/* A reader that is gone is an error of write(2), not the death of this process. */
 	signal(SIGPIPE, SIG_IGN);

@@ -11,6 +11,9 @@
  *	FULL   the ring is full: nothing is read until `writable` says that there is room
  *	END    all is sent: `drained` says when all is consumed, which is the end
  *
+ * Input that cannot be read, or makes no message, ends there. The error is told at once, but what
+ * was sent before is waited for as at any other end.
+ *
  * A slice is corked, so that it costs one wake-up at most; the library publishes before that if the ring
  * fills up.
  *
@@ -40,8 +43,9 @@
 /* How long the input may take to say that it ends, once the receiver is gone. */
 #define LAST_WORD_MS 500
 
-/* What opening a file counts in the budget of a slice, so that empty files come to an end, too. */
-#define FILE_COST 64
+/* What opening a file and reading count in the budget of a slice, so that a million empty files are
+ * not one slice. */
+#define READ_COST 64
 
 enum slice { SLICE_MORE, SLICE_WAIT, SLICE_FULL, SLICE_END, SLICE_FAILED };
 
@@ -59,6 +63,7 @@ struct program {
 	struct event *interrupt_event;
 	struct event *terminate_event;
 	bool was_connected;
+	bool input_failed;         /* there is no more of it; the exit status will tell */
 	bool is_drained;
 	bool is_gone;              /* the receiver, after it had consumed all that was sent */
 	bool told_refused;         /* since the last connection */
@@ -73,47 +78,55 @@ static void finish(struct program *program, int exit_status)
 	event_base_loopbreak(program->base);
 }
 
+/* Everything that was sent is consumed. */
+static void finish_in_order(struct program *program)
+{
+	finish(program, program->input_failed ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
 /* ---- Slices ---------------------------------------------------------------- */
 
-/* Goes on reading. Returns 1, 0 that was all, or -EAGAIN; other errors are told, and are the end. */
-static int fill(struct program *program)
+/* Makes program->line the next line. Whether there is one, among what was read. */
+static bool find_line(struct program *program)
 {
 	struct input *input = &program->input;
 	int r;
 
+	if (program->input_failed)
+		return false;
+	r = input_next(input, &program->line, &program->line_size);
+	if (r < 0) {
+		complain("line %" PRIu64 " of %s has more than %zu bytes, which do not fit into a "
+			 "message",
+				input->line_number, input_name(input), input->line_max);
+		program->input_failed = true;
+	}
+	return r > 0;
+}
+
+/* Goes on reading. MORE: there may be a line now; or WAIT or END. */
+static enum slice read_on(struct program *program)
+{
+	struct input *input = &program->input;
+	int r;
+
+	if (program->input_failed)
+		return SLICE_END;
 	/* It is about to be closed. */
 	if (input->is_at_end && program->read_event) {
 		event_free(program->read_event);
 		program->read_event = NULL;
 	}
 	r = input_fill(input);
-	if (r < 0 && r != -EAGAIN) {
-		complain("%s: %s", input_name(input), strerror(-r));
-		finish(program, EXIT_FAILURE);
-	}
-	return r;
-}
-
-/* Makes program->line the next line. Returns as fill(). */
-static int next_line(struct program *program, size_t *cost)
-{
-	struct input *input = &program->input;
-	int r;
-
-	*cost = 0;
-	while ((r = input_next(input, &program->line, &program->line_size)) == 0) {
-		*cost += FILE_COST;
-		r = fill(program);
-		if (r <= 0)
-			return r;
-	}
+	if (r > 0)
+		return SLICE_MORE;
+	if (r == -EAGAIN)
+		return SLICE_WAIT;
 	if (r < 0) {
-		complain("line %" PRIu64 " of %s has more than %zu bytes, which do not fit into a "
-			 "message",
-				input->line_number, input_name(input), input->line_max);
-		finish(program, EXIT_FAILURE);
+		complain("%s: %s", input_name(input), strerror(-r));
+		program->input_failed = true;
 	}
-	return r;
+	return SLICE_END;
 }
 
 static enum slice send_failed(struct program *program, int error)
@@ -132,22 +145,22 @@ static enum slice send_failed(struct program *program, int error)
 
 static enum slice send_slice(struct program *program)
 {
-	size_t sent = 0;
-	size_t cost;
+	size_t done = 0;
 	int r;
 
-	while (sent < INPUT_SLICE) {
-		if (!program->line) {
-			r = next_line(program, &cost);
-			if (r <= 0)
-				return r == 0 ? SLICE_END :
-				       r == -EAGAIN ? SLICE_WAIT : SLICE_FAILED;
-			sent += cost;
+	while (done < INPUT_SLICE) {
+		if (!program->line && !find_line(program)) {
+			enum slice slice = read_on(program);
+
+			if (slice != SLICE_MORE)
+				return slice;
+			done += READ_COST;
+			continue;
 		}
 		r = evchan_send(program->sender, 0, program->line, program->line_size, 0);
 		if (r < 0)
 			return send_failed(program, r);
-		sent += program->line_size + 1;
+		done += program->line_size + 1;
 		program->line = NULL;
 	}
 	return SLICE_MORE;
@@ -184,13 +197,19 @@ static void wait_until_drained(struct program *program)
 	int r;
 
 	if (program->is_gone) {
-		finish(program, EXIT_SUCCESS);
+		finish_in_order(program);
 		return;
 	}
 	r = evchan_sender_notify_drained(program->sender);
 	/* Refused for good: `refused` will come. */
 	if (r < 0 && r != -EPIPE)
 		out_of_memory(program);
+}
+
+static void stop_watching_input(struct program *program)
+{
+	if (program->read_event)
+		event_del(program->read_event);
 }
 
 static void run_slice(struct program *program)
@@ -210,10 +229,10 @@ static void run_slice(struct program *program)
 		watch_input(program);
 		break;
 	case SLICE_FULL:
-		if (program->read_event)
-			event_del(program->read_event);
+		stop_watching_input(program);
 		break;
 	case SLICE_END:
+		stop_watching_input(program);
 		wait_until_drained(program);
 		break;
 	case SLICE_FAILED:
@@ -244,7 +263,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 static void finish_if_done(struct program *program)
 {
 	if (program->is_drained && program->was_connected)
-		finish(program, EXIT_SUCCESS);
+		finish_in_order(program);
 }
 
 static void on_writable(struct evchan_sender *sender, void *arg)
@@ -453,9 +472,10 @@ static void clean_up(struct program *program)
 
 int main(int argc, char **argv)
 {
+	static char name[] = "evchan-send";
 	struct program program = { .exit_status = EXIT_FAILURE, .input.fd = -1 };
 
-	program_name = "evchan-send";
+	program_init(name, argv);
 	send_options_init(&program.options, argc, argv);
 	if (start(&program) && event_base_dispatch(program.base) < 0)
 		complain("the loop failed");

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Error lines, and numbers on the command line.
+ * How the programs begin, error lines, and numbers on the command line.
+ *
+ * A process may be started with standard input or output closed. Then the first descriptors it makes get
+ * these numbers, and lines are written into an epoll instance or a stranger's socket. So the
+ * numbers are taken first, by descriptors that cannot be used: whoever reads or writes there gets the
+ * same -EBADF as if nothing were there.
  *
  * Numbers are read strictly: strtoull(3) alone takes "-1" for a very large number, skips blanks,
  * stops at the first letter and calls all that a success.
@@ -11,15 +16,33 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-const char *program_name = "";
+static const char *program_name = "";
+
+void program_init(char *name, char **argv)
+{
+	int fd;
+
+	program_name = name;
+	argv[0] = name;
+	for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
+		if (fcntl(number, F_GETFD) >= 0)
+			continue;
+		/* The lowest number that is free. */
+		fd = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+		if (fd != number)
+			_exit(EXIT_FAILURE);
+	}
+}
 
 __attribute__((format(printf, 1, 0)))
-static void print_line(const char *format, va_list arguments)
+static void print_line(const char *format, va_list arguments, const char *ending)
 {
 	char text[1024];
 
@@ -27,7 +50,7 @@ static void print_line(const char *format, va_list arguments)
 	for (char *at = text; *at; at++)
 		if ((unsigned char)*at < 0x20 || *at == 0x7f)
 			*at = '?';
-	fprintf(stderr, "%s: %s\n", program_name, text);
+	fprintf(stderr, "%s: %s%s\n", program_name, text, ending);
 }
 
 void complain(const char *format, ...)
@@ -35,7 +58,7 @@ void complain(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	print_line(format, arguments);
+	print_line(format, arguments, "");
 	va_end(arguments);
 }
 
@@ -44,9 +67,8 @@ void usage_error(const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	print_line(format, arguments);
+	print_line(format, arguments, " (--help tells more)");
 	va_end(arguments);
-	fprintf(stderr, "Try '%s --help'.\n", program_name);
 	exit(EXIT_USAGE);
 }
 

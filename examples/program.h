@@ -2,7 +2,7 @@
 #ifndef EVCHAN_EXAMPLES_PROGRAM_H
 #define EVCHAN_EXAMPLES_PROGRAM_H
 
-/* What the two programs have in common: error lines, and numbers on the command line. */
+/* What the two programs have in common: how they begin, error lines, and numbers on the command line. */
 
 #include <stdint.h>
 
@@ -11,14 +11,14 @@
 /* Exit status of a wrong command line; 1 is for all that goes wrong later. */
 #define EXIT_USAGE 2
 
-/* Set first thing in main(). */
-extern const char *program_name;
+/* First thing in main(). `name` is what error lines begin with, those of getopt_long() included. */
+void program_init(char *name, char **argv);
 
 /* One line on standard error, after the program's name. Bytes that could do something to a terminal
  * become '?': parts of these lines are the words of other processes. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* complain(), a pointer to --help, and the end. */
+/* complain() with a pointer to --help, and the end. */
 _Noreturn void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A whole number between `least` and `most`, or usage_error(). `option` is how it is called there. */

@@ -46,7 +46,11 @@ static const char help[] =
 	"output does not take more, the program waits and receives nothing.\n"
 	"\n"
 	"SIGINT or SIGTERM ends the program when all that senders who are gone have left is printed,\n"
-	"with status 0; a second one ends it at once. Status 1: an error, 2: a wrong command line.\n";
+	"with status 0; a second one ends it at once, with status 130 or 143. Status 1: an error,\n"
+	"2: a wrong command line.\n"
+	"\n"
+	"Counters: messages and their bytes; lanes, that is senders that joined; wakeups of this\n"
+	"process; turns of the loop that served lanes; how often a lane was full; lanes that left.\n";
 
 enum option_code {
 	OPTION_RAW = 256,
@@ -160,6 +164,9 @@ void receive_options_init(struct receive_options *options, int argc, char **argv
 	if (optind != argc - 1)
 		usage_error(optind < argc ? "more than one address" : "no address");
 	options->address = argv[optind];
+	/* To the library this is a fresh address, which nobody would get to know. */
+	if (!*options->address)
+		usage_error("the address is empty");
 }
 
 void receive_options_deinit(struct receive_options *options)

@@ -9,6 +9,10 @@
  * character; every other byte above 127 is escaped. So what is printed is always one line, harmless
  * to a terminal, and can be turned back into the very bytes.
  *
+ * Waiting. A write(2) to a pipe that nobody reads never returns, and a process that sits there cannot be asked to
+ * end. So signals must not restart it. The first one does not end it either: the reader may only be slow, and
+ * there is more to print before the end in order. The second does.
+ *
  * The bytes may lie in the ring, where a hostile sender can change them at any time. Hence each is
  * loaded once, into a local, which is then both judged and printed; "volatile" keeps the compiler from
  * loading it a second time.
@@ -17,8 +21,8 @@
 #include "receive_output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
@@ -139,27 +143,44 @@ static int wait_for_room(void)
 {
 	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
 
-	if (poll(&fd, 1, -1) < 0 && errno != EINTR)
-		return -errno;
-	return 0;
+	return poll(&fd, 1, -1) < 0 ? -errno : 0;
 }
 
-static int write_all(const char *data, size_t size)
+static bool is_blocking(void)
 {
-	while (size > 0) {
-		ssize_t written = write(STDOUT_FILENO, data, size);
-		int r = 0;
+	int flags = fcntl(STDOUT_FILENO, F_GETFL);
 
-		if (written < 0 && errno == EAGAIN)
-			r = wait_for_room();
-		else if (written < 0 && errno != EINTR)
-			r = -errno;
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+/* One write(2) and what follows from it. Returns 0; -EINTR: a signal ended the wait; another negative errno. */
+static int write_some(const char *data, size_t size, size_t *written)
+{
+	ssize_t result = write(STDOUT_FILENO, data, size);
+
+	*written = 0;
+	if (result < 0)
+		return errno == EAGAIN ? wait_for_room() : -errno;
+	*written = (size_t)result;
+	/* A signal cuts short what has begun. (So does the end of a disk, which the next call reports.) */
+	return *written < size && is_blocking() ? -EINTR : 0;
+}
+
+static int write_all(struct output *output, const char *data, size_t size)
+{
+	size_t written;
+	int r;
+
+	while (size > 0) {
+		r = write_some(data, size, &written);
+		data += written;
+		size -= written;
+		if (r == -EINTR && !output->ends_on_signal) {
+			output->ends_on_signal = true;
+			r = 0;
+		}
 		if (r < 0)
 			return r;
-		if (written > 0) {
-			data += written;
-			size -= (size_t)written;
-		}
 	}
 	return 0;
 }
@@ -169,7 +190,7 @@ int output_flush(struct output *output)
 	size_t size = output->used;
 
 	output->used = 0;
-	return write_all(output->buffer, size);
+	return write_all(output, output->buffer, size);
 }
 
 int output_write_bytes(struct output *output, const void *data, size_t size)
@@ -182,7 +203,7 @@ int output_write_bytes(struct output *output, const void *data, size_t size)
 			return r;
 	}
 	if (size > OUTPUT_SIZE)
-		return write_all(data, size);
+		return write_all(output, data, size);
 	output_bytes(output, data, size);
 	return 0;
 }
@@ -190,13 +211,18 @@ int output_write_bytes(struct output *output, const void *data, size_t size)
 /* The length of the next piece, which does not end inside a UTF-8 character. */
 static size_t piece_length(shared_byte *data, size_t size)
 {
-	size_t length = ESCAPE_PIECE;
-
-	if (size <= length)
+	if (size <= ESCAPE_PIECE)
 		return size;
-	while (length > ESCAPE_PIECE - 3 && (data[length] & 0xc0) == 0x80)
-		length--;
-	return length;
+	/* Where the last character begins, if it has more bytes than one. */
+	for (size_t back = 1; back <= 3; back++) {
+		unsigned char byte = data[ESCAPE_PIECE - back];
+
+		if (utf8_announced(byte) > back)
+			return ESCAPE_PIECE - back;
+		if ((byte & 0xc0) != 0x80)
+			break;
+	}
+	return ESCAPE_PIECE;
 }
 
 int output_write_escaped(struct output *output, const void *data, size_t size)

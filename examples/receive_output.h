@@ -4,6 +4,7 @@
 
 /* Standard output of evchan-receive: a buffer in front of write(2), and C escapes. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define OUTPUT_SIZE ((size_t)256 * 1024)
@@ -12,6 +13,8 @@
 #define OUTPUT_ESCAPED_MAX 4
 
 struct output {
+	/* A signal that finds write(2) waiting ends it, with -EINTR. The first such signal sets it. */
+	bool ends_on_signal;
 	size_t used;
 	char buffer[OUTPUT_SIZE];
 };
@@ -27,7 +30,8 @@ void output_bytes(struct output *output, const void *data, size_t size);
 /* Appends bytes as the inside of a C string. There is room for OUTPUT_ESCAPED_MAX times as many. */
 void output_escaped(struct output *output, const void *data, size_t size);
 
-/* Hands the buffer to write(2), which may block. Returns 0 or a negative errno. */
+/* Hands the buffer to write(2), which may block. Returns 0 or a negative errno; what was not written then is
+ * forgotten. */
 int output_flush(struct output *output);
 
 /* Writes any number of bytes behind the buffer, past it where they are many. Returns as output_flush(). */

@@ -16,6 +16,8 @@
 #define LABEL_MAX 63
 #define CAPACITY_MAX ((uint64_t)1 << 30)
 #define WAIT_SECONDS_MAX 1e9
+/* A receiver that is there has this long to answer, however short the wait. */
+#define WAIT_SECONDS_MIN 0.1
 
 static const char help[] =
 	"Usage: evchan-send [OPTION]... ADDRESS [FILE]...\n"
@@ -26,7 +28,8 @@ static const char help[] =
 	"\n"
 	"      --label NAME        what the receiver is to call this sender (63 bytes)\n"
 	"      --capacity BYTES    size of the ring, rounded up to a power of two; suffixes K, M, G.\n"
-	"                          Default 256K. A line can have 8 bytes less than the ring\n"
+	"                          Default 256K. A line can have 8 bytes less than the ring.\n"
+	"                          Receivers refuse large ones, evchan-receive those above 64M\n"
 	"      --wait[=SECONDS]    wait for a receiver (at most so long) if none is there, and for\n"
 	"                          the next one if it goes away\n"
 	"      --repeat N          send everything N times\n"
@@ -71,8 +74,11 @@ static void read_wait(struct send_options *options, const char *text)
 	if (!text)
 		return;
 	seconds = strtod(text, &end);
-	if (end == text || *end || !(seconds >= 0 && seconds <= WAIT_SECONDS_MAX))
+	/* strtod(3) also knows blanks, signs, exponents, hexadecimal digits and "nan". */
+	if (end == text || *end || text[strspn(text, "0123456789.")] || seconds > WAIT_SECONDS_MAX)
 		usage_error("--wait: '%s' is not a number of seconds", text);
+	if (seconds < WAIT_SECONDS_MIN)
+		seconds = WAIT_SECONDS_MIN;
 	options->wait_time.tv_sec = (time_t)seconds;
 	options->wait_time.tv_usec =
 			(suseconds_t)((seconds - (double)options->wait_time.tv_sec) * 1e6);
@@ -149,6 +155,8 @@ void send_options_init(struct send_options *options, int argc, char **argv)
 	if (optind == argc)
 		usage_error("no address");
 	options->address = argv[optind];
+	if (!*options->address)
+		usage_error("the address is empty");
 	read_files(options, argv + optind + 1, argc - optind - 1);
 	/* A receiver that is gone is the end, unless another may be waited for. */
 	options->sender.flags = options->waits ? EVCHAN_SENDER_WAIT : EVCHAN_SENDER_NO_RECONNECT;
