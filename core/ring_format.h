@@ -93,7 +93,7 @@ static_assert(sizeof(struct ring_page) == 384, "format");
 static_assert(sizeof(struct ring_record) == 8, "format");
 static_assert(offsetof(struct ring_record, type) == 4, "format");
 /* A lock inside the atomic would live in one process and protect nothing between two. */
-static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics must be lock-free");
+static_assert(__atomic_always_lock_free(sizeof(ring_word), 0), "64-bit atomics must be lock-free");
 
 /* Ring bytes that a payload takes: its header and padding to 8. In 64 bits, so that no size overflows. */
 static inline uint64_t ring_record_bytes(uint64_t payload)
