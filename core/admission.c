@@ -198,7 +198,8 @@ static bool user_may_be_guest(const struct admission_user *user)
 }
 
 int admission_charge_guest(
-		struct admission_charge *charge, struct admission *admission, uid_t uid)
+		struct admission_charge *charge, struct admission *admission, uid_t uid,
+		bool is_invited)
 {
 	struct admission_user *user;
 	int r;
@@ -208,9 +209,9 @@ int admission_charge_guest(
 	/* The user's own limit is looked at first: of a flood by one, each connection
 	 * is to be dropped; if all users together are too many, the rest is to stay in
 	 * the backlog. */
-	if (user && !user_may_be_guest(user))
+	if (!is_invited && user && !user_may_be_guest(user))
 		return -EUSERS;
-	if (admission->guests >= ADMISSION_GUESTS_MAX)
+	if (!is_invited && admission->guests >= ADMISSION_GUESTS_MAX)
 		return -EAGAIN;
 	if (user == NULL) {
 		r = make_user(&user, admission, uid);

@@ -70,10 +70,12 @@ struct admission_charge {
 /*
  * Charges a connection that has not said hello. Never refuses for the number of lanes.
  * Errors: -EUSERS this uid has too many such connections or pending disposals; -EAGAIN
- * the receiver has (accept no more for now); -ENOMEM.
+ * the receiver has (accept no more for now); -ENOMEM. `is_invited`: the application has handed it in, and as many
+ * as it likes: no limit.
  */
 int admission_charge_guest(
-		struct admission_charge *charge, struct admission *admission, uid_t uid);
+		struct admission_charge *charge, struct admission *admission, uid_t uid,
+		bool is_invited);
 
 /*
  * Turns a guest's charge into a sender's with a ring of `capacity` bytes. On refusal the

@@ -13,13 +13,16 @@
 #include "guest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <evchan/loop.h>
 
 #include "clock.h"
+#include "descriptor.h"
 #include "log.h"
 #include "receiver.h"
 
@@ -54,6 +57,7 @@ void guest_free(struct guest *guest, bool in_child)
 		return;
 	}
 	list_remove(&guest->link);
+	guest_unwatch(guest);
 	control_socket_abandon(&guest->control);
 	admission_charge_deinit(&guest->charge);
 	free(guest);
@@ -120,7 +124,8 @@ static int guest_receive_accepted(struct guest *guest)
 	r = control_socket_peer(&guest->control, &guest->peer);
 	if (r < 0)
 		return r;
-	r = admission_charge_guest(&guest->charge, &guest->receiver->admission, guest->peer.uid);
+	r = admission_charge_guest(&guest->charge, &guest->receiver->admission, guest->peer.uid,
+			false);
 	if (r == -EUSERS) {
 		guest_refuse(guest, CONTROL_REFUSE_UID_SENDERS, NULL);
 		return 0;
@@ -143,7 +148,8 @@ static int guest_receive_handed_in(struct guest *guest)
 
 	guest->peer.pid = -1;
 	guest->peer.uid = guest->receiver->admission.own_uid;
-	r = admission_charge_guest(&guest->charge, &guest->receiver->admission, guest->peer.uid);
+	r = admission_charge_guest(&guest->charge, &guest->receiver->admission, guest->peer.uid,
+			true);
 	if (r < 0)
 		return r;
 	return guest_watch(guest);
@@ -187,7 +193,7 @@ static enum control_refusal guest_check_credentials(struct guest *guest,
 		return CONTROL_REFUSE_POLICY;
 	guest->peer = arrival->credentials;
 	admission_charge_deinit(&guest->charge);
-	if (admission_charge_guest(&guest->charge, admission, guest->peer.uid) < 0)
+	if (admission_charge_guest(&guest->charge, admission, guest->peer.uid, true) < 0)
 		return CONTROL_REFUSE_UID_SENDERS;
 	return guest_is_allowed(guest) ? CONTROL_REFUSE_NONE : CONTROL_REFUSE_POLICY;
 }
@@ -464,6 +470,21 @@ static bool guest_wait(struct guest *guest)
 	return false;
 }
 
+/* Admitting takes the ring's descriptor, the page's, and a bell's two. Asked for while the hello is still queued: its
+ * ring may be all that is left of its sender. */
+static bool guest_has_descriptors(const struct guest *guest)
+{
+	int fds[4], count = 0, r = 0;
+
+	descriptor_begin();
+	while (count < 4 && (r = fcntl(guest->control.fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+		fds[count++] = r;
+	while (count)
+		close(fds[--count]);
+	descriptor_end();
+	return r >= 0;
+}
+
 bool guest_look(struct guest *guest)
 {
 	struct disposal_account *account = admission_charge_disposal(&guest->charge);
@@ -473,7 +494,9 @@ bool guest_look(struct guest *guest)
 	int r;
 
 	guest->is_waiting = false;
-	r = control_socket_receive(&guest->control, &type, &frame, &arrival, account);
+	r = -EMFILE;
+	if (guest_has_descriptors(guest))
+		r = control_socket_receive(&guest->control, &type, &frame, &arrival, account);
 	if (r > 0) {
 		guest_handle_first_frame(guest, type, frame, (size_t)r, &arrival);
 		return false;

@@ -67,7 +67,10 @@ void evchan_message_release(const struct evchan_message *held)
 	/* The node was made writable by us; only its owner's view is const. */
 	node = (struct held_message *)((uintptr_t)held - offsetof(struct held_message, message));
 	lane = node->lane;
-	if (lane && !descriptor_is_forked(node->fork_generation)) {
+	if (lane && descriptor_is_forked(node->fork_generation)) {
+		/* The list is this process's own memory, and walked when the receiver is freed. */
+		ring_reader_unhold(&lane->reader, &node->hold);
+	} else if (lane) {
 		handle_check_thread(&lane->receiver->handle);
 		ring_reader_unhold(&lane->reader, &node->hold);
 		if (lane->held == node)

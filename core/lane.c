@@ -228,7 +228,7 @@ void lane_close(struct evchan_lane *lane, bool in_child)
 	list_remove(&lane->link);
 	list_remove(&lane->ready_link);
 	if (in_child) {
-		/* The watches are the parent's: the loop's descriptor may be shared. They leak. */
+		lane_unwatch(lane);
 		bell_deinit(&lane->bell);
 		control_socket_abandon(&lane->control);
 	} else {

@@ -17,13 +17,16 @@
 
 bool lane_may_deliver(const struct evchan_lane *lane)
 {
-	return lane->state <= LANE_DRAINING && !lane->is_paused && !lane->receiver->is_paused;
+	/* A child that was forked in a callback, and returns from it, delivers nothing more. */
+	return lane->state <= LANE_DRAINING && !lane->is_paused && !lane->receiver->is_paused &&
+	       !handle_is_foreign(&lane->receiver->handle);
 }
 
 void lane_release(struct evchan_lane *lane)
 {
-	/* Once the control socket is closed the ring may be another receiver's: hands off. */
-	if (lane->state != LANE_OPEN)
+	/* Once the control socket is closed the ring may be another receiver's: hands off. In a forked child it is its
+	 * parent's. */
+	if (lane->state != LANE_OPEN || handle_is_foreign(&lane->receiver->handle))
 		return;
 	if (!ring_reader_release(&lane->reader))
 		return;

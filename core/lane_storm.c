@@ -81,10 +81,10 @@ static void storm_resume(struct evchan_lane *lane)
 		lane_break(lane, r, CONTROL_REFUSE_NONE, "cannot watch it any more");
 		return;
 	}
+	/* Rings during the pause led nowhere. Noted before the look: if that finds the sender gone, the lane may be served,
+	 * and freed, in there. */
+	receiver_lane_is_ready(receiver, lane, false);
 	lane_look_at_control(lane);
-	/* Rings during the pause led nowhere. */
-	if (!receiver->handle.is_freed && lane->state == LANE_OPEN)
-		receiver_lane_is_ready(receiver, lane, true);
 }
 
 static void storm_timer_fired(void *arg)
@@ -93,6 +93,8 @@ static void storm_timer_fired(void *arg)
 	uint64_t now = clock_milliseconds();
 	struct evchan_lane *lane;
 
+	if (handle_is_foreign(&receiver->handle))
+		return;
 	receiver_enter(receiver);
 	while (!receiver->handle.is_freed && !list_is_empty(&receiver->stormy)) {
 		lane = LIST_FIRST(&receiver->stormy, struct evchan_lane, storm_link);

@@ -355,12 +355,14 @@ int listener_accept(struct listener *listener, int *fd)
  * closed on the disposal thread. If that is not possible for want of descriptors, the listener itself is. */
 static void close_own(struct listener *listener)
 {
-	int fd, r;
+	int fd, r = 0;
 
 	(void)shutdown(listener->fd, SHUT_RDWR);
-	while ((r = listener_accept(listener, &fd)) == 0 || r == -ECONNABORTED)
+	for (int i = 0; i <= BACKLOG && (r == 0 || r == -ECONNABORTED); i++) {
+		r = listener_accept(listener, &fd);
 		if (r == 0)
 			disposal_close(fd, NULL);
+	}
 	if (r == -EAGAIN)
 		descriptor_close(listener->fd);
 	else

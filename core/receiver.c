@@ -86,10 +86,15 @@ static void receiver_release_memory(struct evchan_receiver *receiver)
 
 bool receiver_leave(struct evchan_receiver *receiver)
 {
-	if (!handle_leave(&receiver->handle))
-		return false;
-	receiver_release_memory(receiver);
-	return true;
+	if (handle_leave(&receiver->handle)) {
+		receiver_release_memory(receiver);
+		return true;
+	}
+	if (receiver->turn_is_owed && receiver->handle.depth == 0) {
+		receiver->turn_is_owed = false;
+		receiver_want_turn(receiver);
+	}
+	return false;
 }
 
 static void receiver_remove_timer(struct evchan_receiver *receiver, struct evchan_timer **timer)
@@ -102,13 +107,14 @@ static void receiver_remove_timer(struct evchan_receiver *receiver, struct evcha
 /* Ends everything that lives in the loop, the kernel or other processes. */
 static void receiver_stop(struct evchan_receiver *receiver, bool in_child)
 {
-	if (!in_child) {
-		receiver_stop_accepting(receiver);
-		receiver_remove_timer(receiver, &receiver->accept_timer);
-		receiver_remove_timer(receiver, &receiver->hello_timer);
-		receiver_remove_timer(receiver, &receiver->turn_timer);
-		receiver_remove_timer(receiver, &receiver->storm_timer);
-	}
+	/* In a forked child too: its copy of the loop would call timers of freed memory, and take the numbers of our
+	 * descriptors for watched. The parent's epoll instance, should it be shared, does not know the idle
+	 * descriptors that stand in for ours here. */
+	receiver_stop_accepting(receiver);
+	receiver_remove_timer(receiver, &receiver->accept_timer);
+	receiver_remove_timer(receiver, &receiver->hello_timer);
+	receiver_remove_timer(receiver, &receiver->turn_timer);
+	receiver_remove_timer(receiver, &receiver->storm_timer);
 	listener_deinit(&receiver->listener, in_child);
 	while (!list_is_empty(&receiver->guests))
 		guest_free(LIST_FIRST(&receiver->guests, struct guest, link), in_child);

@@ -50,6 +50,7 @@ struct evchan_receiver {
 	struct list unfinished;      /* those that have had their share of this turn */
 	struct evchan_timer *turn_timer;
 	bool turn_timer_set;
+	bool turn_is_owed;           /* it came while a callback ran the loop: the outermost frame asks again */
 	uint64_t last_turn;          /* number of the loop's turn the budget is of */
 	struct lane_budget turn_budget;
 	struct list stormy;          /* lanes that are not listened to for a while, see lane_storm.c */
@@ -59,6 +60,7 @@ struct evchan_receiver {
 	uint32_t pulled_of_lane;     /* messages pulled in a row from the lane at the head of `ready` */
 	uint32_t pulled_since_look;  /* messages pulled since the descriptors were looked at */
 	bool is_paused;
+	bool is_suspended;           /* no descriptors or memory: accept_timer is set */
 	bool is_shutting_down;
 	bool shutdown_complete;
 

@@ -49,12 +49,21 @@ void receiver_suspend_accepting(struct evchan_receiver *receiver)
 	struct evchan_loop *loop = receiver->loop;
 
 	receiver_stop_accepting(receiver);
+	receiver->is_suspended = true;
 	(void)loop->ops->timer_set(loop, receiver->accept_timer, ACCEPT_RETRY_MS);
 }
 
 void receiver_guest_is_gone(struct evchan_receiver *receiver)
 {
-	if (receiver->handle.is_freed || receiver->listen_watch)
+	struct evchan_loop *loop = receiver->loop;
+
+	if (receiver->handle.is_freed)
+		return;
+	if (list_is_empty(&receiver->guests) && receiver->hello_timer)
+		loop->ops->timer_clear(loop, receiver->hello_timer);
+	if (receiver->is_shutting_down)
+		receiver_want_turn(receiver);
+	if (receiver->listen_watch)
 		return;
 	/* Suspended for descriptors: the timer goes on; there is one more free now in any case. */
 	if (receiver_start_accepting(receiver) < 0)
@@ -66,6 +75,8 @@ static int receiver_accept_one(struct evchan_receiver *receiver)
 {
 	int fd, r;
 
+	if (receiver->listener.fd < 0)
+		return -EAGAIN;
 	if (receiver->admission.guests >= ADMISSION_GUESTS_MAX) {
 		receiver_stop_accepting(receiver);
 		return -EAGAIN;
@@ -123,14 +134,19 @@ static void receiver_accept_again(void *arg)
 	struct evchan_receiver *receiver = arg;
 	struct guest *guest;
 
+	if (handle_is_foreign(&receiver->handle))
+		return;
 	receiver_enter(receiver);
+	receiver->is_suspended = false;
 	if (receiver_start_accepting(receiver) < 0)
 		receiver_suspend_accepting(receiver);
 	/* Each look ends a guest's wait, or finds that there is nothing to be had yet, which suspends
 	 * again. The list is searched anew each time: looking calls back. */
-	while (!receiver->handle.is_freed && receiver->listen_watch &&
+	while (!receiver->handle.is_freed && !receiver->is_suspended &&
 			(guest = receiver_waiting_guest(receiver)))
 		guest_look(guest);
+	if (!receiver->handle.is_freed && receiver->is_shutting_down)
+		receiver_want_turn(receiver);
 	receiver_leave(receiver);
 }
 
@@ -142,6 +158,8 @@ static void receiver_hello_timed_out(void *arg)
 	uint64_t now = clock_milliseconds();
 	struct guest *guest;
 
+	if (handle_is_foreign(&receiver->handle))
+		return;
 	receiver_enter(receiver);
 	while (!receiver->handle.is_freed && !list_is_empty(&receiver->guests)) {
 		guest = LIST_FIRST(&receiver->guests, struct guest, link);

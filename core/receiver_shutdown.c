@@ -47,8 +47,9 @@ static bool shutdown_close_listener(struct evchan_receiver *receiver)
 	r = receiver_accept_some(receiver, SHUTDOWN_ACCEPT_MOST);
 	if (receiver->handle.is_freed)
 		return false;
-	/* No room for guests: they go within the hello time-out. No descriptors: the timer tries again. */
-	if (r != -EAGAIN || !receiver->listen_watch)
+	/* No room for guests: they go within the hello time-out. No descriptors: the timer tries again. Either makes another
+	 * turn. (0: more than any queue holds, so somebody keeps connecting.) */
+	if ((r < 0 && r != -EAGAIN) || receiver->admission.guests >= ADMISSION_GUESTS_MAX)
 		return false;
 	receiver_stop_accepting(receiver);
 	listener_deinit(&receiver->listener, false);

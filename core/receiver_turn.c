@@ -26,7 +26,7 @@ void receiver_want_turn(struct evchan_receiver *receiver)
 {
 	struct evchan_loop *loop = receiver->loop;
 
-	if (receiver->turn_timer_set || receiver_is_pulled(receiver))
+	if (receiver->turn_timer_set)
 		return;
 	/* Without memory for the timer the next bell makes the turn instead; there is nobody to tell. */
 	if (loop->ops->timer_set(loop, receiver->turn_timer, 0) == 0)
@@ -81,24 +81,42 @@ static void receiver_serve_ready(struct evchan_receiver *receiver)
 			receiver->turn_budget.bytes) {
 		receiver_serve_lane(receiver,
 				LIST_FIRST(&receiver->ready, struct evchan_lane, ready_link));
+		if (receiver->handle.is_freed || handle_is_foreign(&receiver->handle))
+			return;
+	}
+	/* Still serving: lanes that a shutdown's step makes ready wait for the next turn. Served from within they would be
+	 * freed under it, and it would come through here once more for each of them. */
+	if (receiver->is_shutting_down) {
+		receiver_advance_shutdown(receiver);
 		if (receiver->handle.is_freed)
 			return;
 	}
 	receiver->is_serving = false;
 	if (!list_is_empty(&receiver->ready) || !list_is_empty(&receiver->unfinished))
 		receiver_want_turn(receiver);
-	if (receiver->is_shutting_down)
-		receiver_advance_shutdown(receiver);
 }
 
 static void receiver_turn_fired(void *arg)
 {
 	struct evchan_receiver *receiver = arg;
+	uint64_t turn;
 
-	receiver_enter(receiver);
 	receiver->turn_timer_set = false;
-	receiver->last_turn = receiver_turn_number(receiver);
-	receiver_refill(receiver);
+	/* Pulled: the timer has only woken a loop of another kind, see receiver_lane_is_ready(). */
+	if (handle_is_foreign(&receiver->handle) || receiver_is_pulled(receiver))
+		return;
+	/* One of our callbacks runs the loop: what it was called for is not over. */
+	if (receiver->handle.depth > 0) {
+		receiver->turn_is_owed = true;
+		return;
+	}
+	receiver_enter(receiver);
+	turn = receiver_turn_number(receiver);
+	/* Bells in the same pass of the loop may have begun the turn: then there is what they have left. */
+	if (turn == 0 || turn != receiver->last_turn) {
+		receiver->last_turn = turn;
+		receiver_refill(receiver);
+	}
 	receiver_serve_ready(receiver);
 	receiver_leave(receiver);
 }
@@ -108,7 +126,7 @@ static bool receiver_try_turn_now(struct evchan_receiver *receiver)
 {
 	uint64_t turn = receiver_turn_number(receiver);
 
-	if (turn == 0 || receiver->is_serving)
+	if (turn == 0 || receiver->is_serving || receiver->handle.depth > 1)
 		return false;
 	if (turn != receiver->last_turn) {
 		receiver->last_turn = turn;
@@ -124,8 +142,12 @@ void receiver_lane_is_ready(struct evchan_receiver *receiver, struct evchan_lane
 	if (!list_is_linked(&lane->ready_link))
 		list_append(from_loop ? &receiver->ready : &receiver->unfinished,
 				&lane->ready_link);
-	if (receiver_is_pulled(receiver))
+	if (receiver_is_pulled(receiver)) {
+		/* Whoever waits in a loop of another kind must learn that there is something to pull. */
+		if (!from_loop)
+			receiver_want_turn(receiver);
 		return;
+	}
 	if (!from_loop || !receiver_try_turn_now(receiver))
 		receiver_want_turn(receiver);
 }

@@ -190,7 +190,7 @@ void evchan_sender_free(struct evchan_sender *sender)
 	sender_enter(sender);
 	sender->handle.is_freed = true;
 	if (handle_is_foreign(&sender->handle)) {
-		/* Watches and timers leak: the loop's descriptor may be the parent's too. */
+		sender_unwatch(sender);
 		control_socket_abandon(&sender->control);
 		descriptor_close(sender->bell_fd);
 	} else {
@@ -198,8 +198,8 @@ void evchan_sender_free(struct evchan_sender *sender)
 			sender_say_goodbye(sender);
 			sender_close_connection(sender);
 		}
-		sender_remove_timers(sender);
 	}
+	sender_remove_timers(sender);
 	ring_writer_deinit(&sender->ring);
 	sender_leave(sender);
 }

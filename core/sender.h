@@ -137,7 +137,8 @@ int sender_try_connect(struct evchan_sender *sender);
 /* Sets the timer for another attempt. */
 void sender_schedule_attempt(struct evchan_sender *sender, uint32_t at_least_ms);
 
-/* Takes what the receiver has said. For use outside the loop too: what is due is only noted. */
+/* Takes what the receiver has said. For use outside the loop too: what is due is only noted, and the caller sees to it
+ * that it is called. */
 void sender_read_control(struct evchan_sender *sender);
 
 /* The connection is over: error 0, -ECONNRESET or -EPROTO. The ring stays; another attempt follows. */
@@ -145,6 +146,8 @@ void sender_disconnect(struct evchan_sender *sender, int error);
 
 /* Nothing will be sent any more. */
 void sender_end(struct evchan_sender *sender, int error, const char *text);
+
+void sender_unwatch(struct evchan_sender *sender);
 
 /* Closes what belongs to the connection, says nothing. */
 void sender_close_connection(struct evchan_sender *sender);

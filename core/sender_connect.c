@@ -113,7 +113,7 @@ int sender_try_connect(struct evchan_sender *sender)
 		r = sender_watch_control(sender);
 	if (r == 0)
 		r = sender_say_hello(sender);
-	if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
+	if (r < 0 && ((r != -EPIPE && r != -ECONNRESET) || sender->address.kind == ADDRESS_DESCRIPTOR)) {
 		sender_close_connection(sender);
 		return r;
 	}
@@ -123,6 +123,8 @@ int sender_try_connect(struct evchan_sender *sender)
 	/* Hung up already; but why may be there to read. */
 	if (r < 0)
 		sender_read_control(sender);
+	if (sender->due)
+		sender_notify_later(sender);
 	return 0;
 }
 
@@ -170,6 +172,8 @@ static void sender_retry(void *arg)
 {
 	struct evchan_sender *sender = arg;
 
+	if (handle_is_foreign(&sender->handle))
+		return;
 	sender_enter(sender);
 	if (sender->state == SENDER_WAITING)
 		sender_attempt(sender);
@@ -190,7 +194,7 @@ int sender_connect_init(struct evchan_sender *sender)
 
 /* ---- The end ---------------------------------------------------------------------- */
 
-static void sender_unwatch(struct evchan_sender *sender)
+void sender_unwatch(struct evchan_sender *sender)
 {
 	struct evchan_loop *loop = sender->loop;
 
@@ -224,7 +228,7 @@ void sender_end(struct evchan_sender *sender, int error, const char *text)
 static bool sender_may_reconnect(const struct evchan_sender *sender)
 {
 	return sender->address.kind != ADDRESS_DESCRIPTOR &&
-	       !(sender->options.flags & EVCHAN_SENDER_NO_RECONNECT);
+	       !(sender->was_connected && (sender->options.flags & EVCHAN_SENDER_NO_RECONNECT));
 }
 
 /* The connection is closed; what was released under it is known, the rest stays in the ring. */
@@ -295,7 +299,7 @@ static void sender_welcomed(struct evchan_sender *sender)
 	sender->state = SENDER_CONNECTED;
 	/* Both sides act once after every welcome, whatever is armed: a ring may have died with the last
 	 * receiver (design, section 10.2). */
-	(void)ring_writer_publish(&sender->ring);
+	(void)ring_writer_check(&sender->ring); /* not what is corked */
 	sender_ring(sender);
 	sender_look_for_room(sender);
 }
@@ -427,8 +431,6 @@ void sender_read_control(struct evchan_sender *sender)
 		sender_read_failed(sender, r);
 	else if (is_there && sender_watch_control(sender) < 0)
 		sender_disconnect(sender, -ENOMEM);
-	if (sender->due)
-		sender_notify_later(sender);
 }
 
 static void sender_control_ready(void *arg, unsigned events)

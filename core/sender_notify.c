@@ -23,9 +23,10 @@ void sender_notify_later(struct evchan_sender *sender)
 		sender->notify_timer_set = true;
 }
 
-static bool sender_take_due(struct evchan_sender *sender, enum sender_due due)
+/* `now`: what was due before the first callback. What a callback makes due comes on a later turn. */
+static bool sender_take_due(struct evchan_sender *sender, unsigned now, enum sender_due due)
 {
-	if (sender->handle.is_freed || !(sender->due & due))
+	if (sender->handle.is_freed || !(sender->due & now & due))
 		return false;
 	sender->due &= ~(unsigned)due;
 	return true;
@@ -34,12 +35,13 @@ static bool sender_take_due(struct evchan_sender *sender, enum sender_due due)
 void sender_notify(struct evchan_sender *sender)
 {
 	const struct evchan_sender_callbacks *callbacks = &sender->callbacks;
+	unsigned now = sender->due;
 
-	if (sender_take_due(sender, SENDER_DUE_CONNECTED) && callbacks->connected)
+	if (sender_take_due(sender, now, SENDER_DUE_CONNECTED) && callbacks->connected)
 		callbacks->connected(sender, sender->due_resumed, sender->arg);
-	if (sender_take_due(sender, SENDER_DUE_DISCONNECTED) && callbacks->disconnected)
+	if (sender_take_due(sender, now, SENDER_DUE_DISCONNECTED) && callbacks->disconnected)
 		callbacks->disconnected(sender, sender->due_disconnect_error, sender->arg);
-	if (sender_take_due(sender, SENDER_DUE_REFUSED) && callbacks->refused) {
+	if (sender_take_due(sender, now, SENDER_DUE_REFUSED) && callbacks->refused) {
 		char text[sizeof(sender->due_refused_text)];
 
 		/* A copy: the callback may cause another refusal, or free the sender. */
@@ -47,9 +49,9 @@ void sender_notify(struct evchan_sender *sender)
 		callbacks->refused(sender, sender->due_refused_error, text,
 				sender->due_refused_final, sender->arg);
 	}
-	if (sender_take_due(sender, SENDER_DUE_WRITABLE) && callbacks->writable)
+	if (sender_take_due(sender, now, SENDER_DUE_WRITABLE) && callbacks->writable)
 		callbacks->writable(sender, sender->arg);
-	if (sender_take_due(sender, SENDER_DUE_DRAINED) && callbacks->drained)
+	if (sender_take_due(sender, now, SENDER_DUE_DRAINED) && callbacks->drained)
 		callbacks->drained(sender, sender->arg);
 }
 
@@ -57,6 +59,8 @@ static void sender_notify_fired(void *arg)
 {
 	struct evchan_sender *sender = arg;
 
+	if (handle_is_foreign(&sender->handle))
+		return;
 	sender_enter(sender);
 	sender->notify_timer_set = false;
 	sender->is_lazy = false;

@@ -57,7 +57,7 @@ static bool sender_nearest_want(const struct evchan_sender *sender, uint64_t *po
 
 void sender_look_for_room(struct evchan_sender *sender)
 {
-	uint64_t position;
+	uint64_t position, armed = 0;
 	int r;
 
 	r = ring_writer_observe(&sender->ring);
@@ -69,12 +69,13 @@ void sender_look_for_room(struct evchan_sender *sender)
 		sender_settle_wants(sender);
 		if (!sender_nearest_want(sender, &position) || sender->state != SENDER_CONNECTED)
 			return;
+		/* It was there already, and meets no want: all is released but for what is corked. Uncork publishes
+		 * and looks again. */
+		if (r > 0 && position == armed)
+			return;
+		armed = position;
 		r = ring_writer_arm(&sender->ring, position);
 		if (r == 0)
-			return;
-		/* It is there already. If that meets no want (all is released but for what is
-		 * corked), uncork publishes and looks again. */
-		if (r > 0 && sender->ring.published < sender->ring.written)
 			return;
 	}
 }
@@ -86,6 +87,8 @@ int evchan_sender_notify_drained(struct evchan_sender *sender)
 	handle_check_thread(&sender->handle);
 	if (sender->send_error)
 		return sender->send_error;
+	/* Once for both, at the later point. */
+	sender->due &= ~(unsigned)SENDER_DUE_DRAINED;
 	sender->wants_drained = true;
 	sender->drained_at = sender->ring.published;
 	sender_look_for_room(sender);

@@ -41,8 +41,11 @@ void sender_publish(struct evchan_sender *sender)
 		sender_ring(sender);
 	/* The receiver's answer may be there while this process does not get around to its loop; without
 	 * it there is no bell to ring (design, section 10.17). */
-	if (sender->state == SENDER_GREETING)
+	if (sender->state == SENDER_GREETING) {
 		sender_read_control(sender);
+		if (sender->due)
+			sender_notify_later(sender);
+	}
 }
 
 /* Another message was published in full: is this a burst? */

@@ -90,7 +90,12 @@ int evchan_drain_wait(struct evchan_sender *sender, int timeout_ms)
 	while (r == 0) {
 		sender->waits_drained = true;
 		sender_look_for_room(sender);
-		r = sender_wait_turn(sender, timeout_ms, deadline);
+		if (sender->due)
+			sender_notify_later(sender);
+		/* If the look has met the want, nothing is armed. */
+		r = sender_is_drained(sender);
+		if (r == 0)
+			r = sender_wait_turn(sender, timeout_ms, deadline);
 		if (r == 0)
 			r = sender_is_drained(sender);
 	}

@@ -23,7 +23,8 @@
  * Blocking.  Nothing blocks unless its name ends in _wait.
  * Callback.  No function calls back before it returns, unless "Callback:" says
  *            so. A callback may call any function here, including the one that
- *            frees the handle it was called for.
+ *            frees the handle it was called for. One that runs the loop itself
+ *            gets no further messages of its receiver meanwhile.
  * Fork.      A forked child keeps no descriptor of the library's. In it every
  *            function that returns an int returns -EOWNERDEAD, the others do
  *            nothing; _free releases the child's memory only.
@@ -248,7 +249,8 @@ struct evchan_receiver_callbacks {
 	void (*error)(struct evchan_receiver *receiver, struct evchan_lane *lane, int error,
 			const char *text, void *arg);
 	/** Asks whether a sender may join, instead of the uid and gid lists. 0: yes; a
-	 *  negative errno: no, and the sender is told so. Must not free the receiver. */
+	 *  negative errno: no, and the sender is told so. Must not free the receiver, nor run
+	 *  the loop. */
 	int (*authorize)(struct evchan_receiver *receiver, const struct evchan_peer *peer,
 			void *arg);
 	/** evchan_receiver_shutdown() is complete. */
@@ -340,7 +342,8 @@ struct evchan_receiver_stats {
  * socket; -EACCES the directory is writable by others, or the socket is another
  * user's; -ENOENT or -ENOTDIR no such directory; -ENAMETOOLONG; -EROFS; -EINVAL address, flag or value; -EBADF
  * the descriptor handed in; -ENOTSOCK likewise; -ENOTSUP this bell cannot be had here;
- * -E2BIG see "Structs"; -EMFILE; -ENFILE; -ENOMEM; -ENOSPC; -EPERM.
+ * -E2BIG see "Structs"; -EMFILE; -ENFILE; -ENOMEM; -ENOSPC; -EPERM; -ELOOP too many symbolic links; -EAGAIN no random
+ * numbers for a private address yet.
  */
 EVCHAN_API int evchan_receiver_new(struct evchan_receiver **receiver,
 		struct evchan_loop *loop, const char *address,
@@ -401,7 +404,7 @@ struct evchan_sender_callbacks {
 	 *  released by the receiver. */
 	void (*drained)(struct evchan_sender *sender, void *arg);
 	/** The receiver is gone: 0 it closed, -ECONNRESET it died, -EPROTO it wrote impossible
-	 *  positions or answers. What was not released stays in the ring; the sender
+	 *  positions or answers, -ENOMEM no memory to listen to it; after an eviction its error, as in `refused`. What was not released stays in the ring; the sender
 	 *  reconnects, unless EVCHAN_SENDER_NO_RECONNECT. */
 	void (*disconnected)(struct evchan_sender *sender, int error, void *arg);
 	/** A receiver said no, in `text`. If `final` is 1 it is not asked again, and
@@ -461,7 +464,8 @@ struct evchan_sender_options {
  * -EACCES the socket may not be connected to, or its owner is not one to be trusted with
  * the ring; -EINVAL address, flag, label or value; -ENAMETOOLONG; -ENOTDIR; -EBADF; -ENOTSOCK; -E2BIG see
  * "Structs"; -ENOMEM or -ENOSPC no memory for the ring (taken now, so that it cannot run out
- * later); -EFBIG above RLIMIT_FSIZE; -EMFILE; -ENFILE; -EPERM.
+ * later); -EFBIG above RLIMIT_FSIZE; -EMFILE; -ENFILE; -EPERM; -EPROTOTYPE another kind of socket; -ELOOP too many symbolic
+ * links; -EAGAIN the memory may not be locked, or no random numbers yet; -ENOSYS no sealed memory here (Linux before 5.1).
  */
 EVCHAN_API int evchan_sender_new(struct evchan_sender **sender, struct evchan_loop *loop,
 		const char *address, const struct evchan_sender_options *options,
@@ -488,6 +492,9 @@ enum evchan_send_flags {
  * Errors: -EAGAIN no room (or, with IF_EMPTY, not empty): `writable` will come; -EMSGSIZE it
  * can never fit, see evchan_sender_message_max(); -EBUSY a reservation is open; -EINVAL flags,
  * or type is EVCHAN_TYPE_RESERVED or above; -EPIPE the sender was refused for good; -EOWNERDEAD.
+ *
+ * On a loop, a sender that sends many messages without going back to it may leave the last look whether the receiver
+ * sleeps to the loop's next turn; before a long wait elsewhere, call evchan_sender_wake().
  */
 EVCHAN_API int evchan_send(struct evchan_sender *sender, uint32_t type, const void *data,
 		size_t size, unsigned flags);
@@ -593,7 +600,7 @@ EVCHAN_API int evchan_send_wait(struct evchan_sender *sender, uint32_t type, con
 		size_t size, unsigned flags, int timeout_ms);
 
 /**
- * Waits until the receiver has released all that was published.
+ * Publishes what is corked, and waits until the receiver has released all of it.
  * Callback: those of the sender.
  * Errors: -ETIMEDOUT; -EAGAIN not yet and timeout_ms is 0; -EINTR; -EINVAL made with a loop, or
  * called from a callback; -EPIPE; -ECANCELED a callback freed the sender; -ENOMEM; -EOWNERDEAD.

@@ -142,7 +142,7 @@ static void abstract_address_is_free_after_a_kill(void **state)
 
 /* ---- Who gets a path --------------------------------------------------------------------- */
 
-#define RIVALS 2u
+#define RIVALS 4u
 
 /* Rivals that all start when the gate opens. Returns the winner, who is alive; the others are gone. */
 static pid_t race(const char *path, int ready, int go, volatile int *results)
@@ -171,7 +171,7 @@ static pid_t race(const char *path, int ready, int go, volatile int *results)
 	return winner;
 }
 
-/* Of two that start at the same moment on a path that a dead one left exactly one gets it. */
+/* Of those that start at the same moment on a path that a dead one left exactly one gets it. */
 static void stale_path_has_one_winner(void **state)
 {
 	volatile int *results = scene_share(RIVALS * sizeof(int));
@@ -180,7 +180,7 @@ static void stale_path_has_one_winner(void **state)
 
 	(void)state;
 	copy_path(path, "socket");
-	for (unsigned round = 0; round < scene_scaled(50) + 1; round++)
+	for (unsigned round = 0; round < scene_scaled(100) + 1; round++)
 		scene_kill(race(path, ready, go, results));
 	check_free(path);
 }
@@ -313,6 +313,50 @@ static void handles_leave_nothing_in_the_process(void **state)
 	stage_close(&stage);
 }
 
+#define DESCRIPTORS_MAX 100
+
+/* Which descriptors would survive an exec. */
+static void note_inheritable(bool *inheritable)
+{
+	for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		inheritable[fd] = flags >= 0 && !(flags & FD_CLOEXEC);
+	}
+}
+
+static void check_bell_on_exec(const char *path, enum evchan_bell bell)
+{
+	bool before[DESCRIPTORS_MAX], now[DESCRIPTORS_MAX];
+	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
+	struct test_receiver receiver = { 0 };
+	struct test_sender sender = { 0 };
+	struct stage stage;
+
+	note_inheritable(before);
+	stage_open(&stage, NULL);
+	options.bell = bell;
+	test_receiver_open(&receiver, &stage, path, &options);
+	test_sender_open(&sender, &stage, path, NULL);
+	STAGE_UNTIL(&stage, sender.calls[TOLD_CONNECTED]);
+	note_inheritable(now);
+	CHECK(memcmp(before, now, sizeof(now)) == 0);
+	test_sender_free(&sender);
+	test_receiver_free(&receiver);
+	stage_close(&stage);
+}
+
+/* No program that is executed inherits any descriptor. */
+static void nothing_survives_an_exec(void **state)
+{
+	char path[128];
+
+	(void)state;
+	copy_path(path, "socket");
+	check_bell_on_exec(path, EVCHAN_BELL_EVENTFD);
+	check_bell_on_exec(path, EVCHAN_BELL_PIPE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +367,7 @@ int main(void)
 		SCENE_TEST(other_files_are_not_taken),
 		SCENE_TEST(path_of_another_is_left_alone),
 		SCENE_TEST(handles_leave_nothing_in_the_process),
+		SCENE_TEST(nothing_survives_an_exec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

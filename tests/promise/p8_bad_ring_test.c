@@ -263,6 +263,35 @@ static void header_changed_during_delivery_is_harmless(void **state)
 	company_close(company);
 }
 
+/* Holds every message of strangers. */
+static void hold_it(struct company *company, enum heard heard, struct evchan_lane *lane,
+		const struct evchan_message *message)
+{
+	(void)lane;
+	if (heard == HEARD_MESSAGE)
+		CHECK_EQUAL(evchan_message_hold(company->arg, message), 0);
+}
+
+/* A tail that goes back is noticed also where the head, held back, would allow it. */
+static void tail_behind_a_hold_is_cut_off(void **state)
+{
+	const struct evchan_message *held = NULL;
+	struct play play = { .company = { .act = hold_it, .arg = &held } };
+	struct company *company = &play.company;
+
+	(void)state;
+	company_open(company, NULL, NULL);
+	join(&play);
+	CHECK_EQUAL(held->size, 16);
+	publish_and_ring(&play.peer, 16);
+	STAGE_UNTIL(&company->stage, company->left);
+	CHECK_EQUAL(company->reason, EVCHAN_LEFT_BROKEN);
+	CHECK_EQUAL(company->receiver.error, -EPROTO);
+	evchan_message_release(held);
+	hostile_close(&play.peer);
+	company_close(company);
+}
+
 /* A sender that hangs up and goes on publishing does not keep its lane alive. */
 static void publishing_after_the_end_is_not_heard(void **state)
 {
@@ -414,6 +443,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(impossible_rings_are_cut_off),
 		SCENE_TEST(wrong_words_are_cut_off),
+		SCENE_TEST(tail_behind_a_hold_is_cut_off),
 		SCENE_TEST(header_changed_during_delivery_is_harmless),
 		SCENE_TEST(publishing_after_the_end_is_not_heard),
 		SCENE_TEST(impossible_last_position_is_cut_off),

@@ -507,6 +507,35 @@ static void sender_callbacks_allow_everything_on_poll(void **state)
 	play_sender_deeds("poll");
 }
 
+/* ---- Several callbacks that are due at once ----------------------------------------- */
+
+static void free_when_writable(struct test_sender *sender, enum told told)
+{
+	if (told == TOLD_WRITABLE)
+		test_sender_free(sender);
+}
+
+/* Of several callbacks that are due at once none comes from a sender that was freed in an earlier one:
+ * here `drained` after `writable`. */
+static void freed_sender_hears_nothing_more(void **state)
+{
+	struct test_receiver receiver = { 0 };
+	struct test_sender sender = { .act = free_when_writable };
+	struct stage stage;
+
+	(void)state;
+	stage_open(&stage, NULL);
+	test_receiver_open(&receiver, &stage, scene_address(), NULL);
+	test_sender_open(&sender, &stage, scene_address(), &small);
+	test_sender_fill(&sender, 16);
+	CHECK_EQUAL(evchan_sender_notify_drained(sender.sender), 0);
+	STAGE_UNTIL(&stage, !sender.sender);
+	stage_look(&stage, LOOKS);
+	CHECK_EQUAL(sender.calls[TOLD_DRAINED], 0);
+	test_receiver_free(&receiver);
+	stage_close(&stage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -514,6 +543,7 @@ int main(void)
 		SCENE_TEST(receiver_callbacks_allow_everything_on_poll),
 		SCENE_TEST(sender_callbacks_allow_everything_on_epoll),
 		SCENE_TEST(sender_callbacks_allow_everything_on_poll),
+		SCENE_TEST(freed_sender_hears_nothing_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

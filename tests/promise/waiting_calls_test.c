@@ -497,6 +497,35 @@ static void sender_may_be_freed_while_waiting(void **state)
 
 /* ---- Fairness ------------------------------------------------------------------------------------ */
 
+/* Lanes that all have much to say take turns: none has more than its share in a row. */
+static void lanes_are_pulled_by_turns(void **state)
+{
+	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
+	const struct evchan_message *message;
+	struct test_receiver receiver = { 0 };
+	struct test_sender senders[3] = { 0 };
+	const struct evchan_lane *last = NULL;
+	unsigned in_a_row = 0;
+
+	(void)state;
+	options.turn_messages = 8;
+	test_receiver_open(&receiver, NULL, scene_address(), &options);
+	for (int i = 0; i < 3; i++)
+		test_sender_open(&senders[i], NULL, scene_address(), NULL);
+	for (int i = 0; i < 3; i++)
+		test_sender_fill(&senders[i], 1000);
+	/* All are admitted with the first look. */
+	for (int i = 0; i < 300; i++) {
+		CHECK_EQUAL(evchan_receive_wait(&message, receiver.receiver, 0), 0);
+		in_a_row = message->lane == last ? in_a_row + 1 : 1;
+		CHECK(in_a_row <= 8);
+		last = message->lane;
+	}
+	for (int i = 0; i < 3; i++)
+		test_sender_free(&senders[i]);
+	test_receiver_free(&receiver);
+}
+
 static void single_sender(void *arg)
 {
 	struct evchan_sender_options options = EVCHAN_SENDER_OPTIONS_INIT;
@@ -566,6 +595,7 @@ int main(void)
 		SCENE_TEST(pulled_message_comes_again_after_free),
 		SCENE_TEST(receiver_may_be_freed_while_waiting),
 		SCENE_TEST(sender_may_be_freed_while_waiting),
+		SCENE_TEST(lanes_are_pulled_by_turns),
 		SCENE_TEST(single_message_is_pulled_soon),
 	};
 

@@ -167,7 +167,7 @@ static void lists_are_copied(void **state)
 static void be_guest(
 		struct admission_charge *charge, struct admission *admission, uid_t uid)
 {
-	assert_int_equal(admission_charge_guest(charge, admission, uid), 0);
+	assert_int_equal(admission_charge_guest(charge, admission, uid, false), 0);
 }
 
 /* A uid has so many guests at once, and one that goes makes room. */
@@ -180,13 +180,13 @@ static void guests_of_a_user_are_limited(void **state)
 	(void)state;
 	init(&admission, &options);
 	for (int i = 0; i < ADMISSION_GUESTS_PER_UID_MAX; i++)
-		assert_int_equal(admission_charge_guest(&charges[i], &admission, 5), 0);
+		assert_int_equal(admission_charge_guest(&charges[i], &admission, 5, false), 0);
 	assert_int_equal(admission_charge_guest(&charges[ADMISSION_GUESTS_PER_UID_MAX],
-					 &admission, 5),
+					 &admission, 5, false),
 			-EUSERS);
-	assert_int_equal(admission_charge_guest(&other, &admission, 6), 0);
+	assert_int_equal(admission_charge_guest(&other, &admission, 6, false), 0);
 	admission_charge_deinit(&charges[0]);
-	assert_int_equal(admission_charge_guest(&charges[0], &admission, 5), 0);
+	assert_int_equal(admission_charge_guest(&charges[0], &admission, 5, false), 0);
 	for (int i = 0; i < ADMISSION_GUESTS_PER_UID_MAX; i++)
 		admission_charge_deinit(&charges[i]);
 	admission_charge_deinit(&other);
@@ -205,10 +205,10 @@ static void guests_of_a_receiver_are_limited(void **state)
 	init(&admission, &options);
 	for (uid_t i = 0; i < ADMISSION_GUESTS_MAX; i++)
 		be_guest(&charges[i], &admission, i / ADMISSION_GUESTS_PER_UID_MAX);
-	assert_int_equal(admission_charge_guest(&more, &admission, 100), -EAGAIN);
-	assert_int_equal(admission_charge_guest(&more, &admission, 0), -EUSERS);
+	assert_int_equal(admission_charge_guest(&more, &admission, 100, false), -EAGAIN);
+	assert_int_equal(admission_charge_guest(&more, &admission, 0, false), -EUSERS);
 	admission_charge_deinit(&charges[0]);
-	assert_int_equal(admission_charge_guest(&more, &admission, 100), 0);
+	assert_int_equal(admission_charge_guest(&more, &admission, 100, false), 0);
 	admission_charge_deinit(&more);
 	for (int i = 0; i < ADMISSION_GUESTS_MAX; i++)
 		admission_charge_deinit(&charges[i]);
@@ -398,10 +398,10 @@ static void pending_disposals_keep_a_user_out(void **state)
 	account = admission_charge_disposal(&charge);
 	account->pending = ADMISSION_DISPOSALS_PER_UID_MAX;
 	admission_charge_deinit(&charge);
-	assert_int_equal(admission_charge_guest(&charge, &admission, 5), -EUSERS);
+	assert_int_equal(admission_charge_guest(&charge, &admission, 5, false), -EUSERS);
 	be_guest(&other, &admission, 6);
 	admission_charge_deinit(&other);
-	assert_int_equal(admission_charge_guest(&charge, &admission, 5), -EUSERS);
+	assert_int_equal(admission_charge_guest(&charge, &admission, 5, false), -EUSERS);
 
 	account->pending--;
 	be_guest(&charge, &admission, 5);
