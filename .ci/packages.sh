@@ -5,7 +5,8 @@
 #	.ci/packages.sh PURPOSE...        installs what is missing
 #	.ci/packages.sh --list PURPOSE... only prints the packages
 #
-# Purposes: build (the libraries and programs), test (tests/run), ci (the rest of .ci/run).
+# Purposes: build (the libraries and programs), test (tests/run), bench (peers to compare with), ci (the rest of
+# .ci/run).
 # "a|b" is satisfied by either and installed as a.
 set -euo pipefail
 
@@ -14,9 +15,10 @@ packages_for() {
 	build) echo 'cmake ninja-build gcc libc6-dev pkg-config|pkgconf libevent-dev libprotobuf-c-dev protobuf-c-compiler' ;;
 	test) echo 'g++ libcmocka-dev libprotobuf-dev strace valgrind' ;;
 	# Not gcc-multilib: it conflicts with the cross compilers, gcc-12-multilib does not.
+	bench) echo 'libzmq3-dev libnng-dev libqb-dev gnuplot-nox' ;;
 	ci) echo 'git clang libclang-rt-14-dev spin gcc-12-multilib libc6-dev-i386' ;;
 	*)
-		echo "packages.sh: no such purpose: $1 (build, test, ci)" >&2
+		echo "packages.sh: no such purpose: $1 (build, test, bench, ci)" >&2
 		return 2
 		;;
 	esac

@@ -22,6 +22,7 @@ static const char usage[] =
 		"\n"
 		"  --quick               fewer sizes and senders, short rounds\n"
 		"  --only REGEX          only figures whose name matches\n"
+		"  --peers LIST          only these transports: evchan,bufferevent\n"
 		"  --list                print the names of all figures\n"
 		"  --repeat N            rounds per figure\n"
 		"  --seconds S           measured in each round\n"
@@ -37,6 +38,7 @@ static const char usage[] =
 enum {
 	OPTION_QUICK = 256,
 	OPTION_ONLY,
+	OPTION_PEERS,
 	OPTION_LIST,
 	OPTION_REPEAT,
 	OPTION_SECONDS,
@@ -53,6 +55,7 @@ enum {
 static const struct option long_options[] = {
 	{ "quick", no_argument, NULL, OPTION_QUICK },
 	{ "only", required_argument, NULL, OPTION_ONLY },
+	{ "peers", required_argument, NULL, OPTION_PEERS },
 	{ "list", no_argument, NULL, OPTION_LIST },
 	{ "repeat", required_argument, NULL, OPTION_REPEAT },
 	{ "seconds", required_argument, NULL, OPTION_SECONDS },
@@ -162,6 +165,9 @@ static void read_option(struct options *options, int option, const char *value)
 	case OPTION_ONLY:
 		set_filter(options, value);
 		break;
+	case OPTION_PEERS:
+		options->peers = optarg;
+		break;
 	case OPTION_LIST:
 		options->lists = true;
 		break;
@@ -227,6 +233,23 @@ void options_read(struct options *options, int argc, char **argv)
 	if (options->is_pinned && options->placement == PLACEMENT_APART &&
 			process_cpu_count() < 2)
 		process_die("there is only one CPU: nothing can run apart");
+}
+
+bool options_want_peer(const struct options *options, const char *name)
+{
+	const char *at = options->peers;
+	size_t length = strlen(name);
+
+	if (!at)
+		return true;
+	while (*at) {
+		size_t part = strcspn(at, ",");
+
+		if (part == length && memcmp(at, name, length) == 0)
+			return true;
+		at += part + (at[part] == ',');
+	}
+	return false;
 }
 
 bool options_want(const struct options *options, const char *name)

@@ -32,12 +32,16 @@ struct options {
 	const char *count; /* a transport: one round, print how many came */
 	const char *added[OPTIONS_LIST_MAX]; /* CASE=VALUE, measured by somebody else */
 	unsigned added_count;
+	const char *peers; /* a list of transports; NULL: all */
 	bool has_filter;
 	regex_t filter;
 };
 
 /* Ends the process for --help and for what it does not understand. */
 void options_read(struct options *options, int argc, char **argv);
+
+/* Whether --peers wants this transport. */
+bool options_want_peer(const struct options *options, const char *name);
 
 /* Whether --only wants this figure. */
 bool options_want(const struct options *options, const char *name);

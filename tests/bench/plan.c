@@ -57,6 +57,7 @@ static void add_case(struct plan *plan, enum plan_kind kind, uint64_t size,
 	for (unsigned i = 0; transports[i]; i++) {
 		plan_name(name, plan_case, transports[i]);
 		if (takes_part(transports[i], plan_case) &&
+				options_want_peer(plan->options, transports[i]->name) &&
 				options_want(plan->options, name))
 			plan_case->transports[plan_case->transport_count++] =
 					transports[i];

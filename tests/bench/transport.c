@@ -27,6 +27,16 @@ const struct transport *const transports[] = {
 	&transport_bufferevent,
 	&transport_bufferevent_plain,
 	&transport_socket,
+	&transport_seqpacket,
+#ifdef BENCH_HAS_ZMQ
+	&transport_zmq,
+#endif
+#ifdef BENCH_HAS_NNG
+	&transport_nng,
+#endif
+#ifdef BENCH_HAS_QB
+	&transport_qb,
+#endif
 	&transport_eventfd,
 	NULL,
 };

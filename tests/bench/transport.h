@@ -71,6 +71,10 @@ extern const struct transport transport_evchan_wait;
 extern const struct transport transport_bufferevent;
 extern const struct transport transport_bufferevent_plain;
 extern const struct transport transport_socket;
+extern const struct transport transport_seqpacket;
+extern const struct transport transport_zmq;
+extern const struct transport transport_nng;
+extern const struct transport transport_qb;
 extern const struct transport transport_eventfd;
 
 /* The receiver listens, or the asker: the others are started after this. */
