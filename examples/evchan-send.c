@@ -351,7 +351,8 @@ static void on_refused(struct evchan_sender *sender, int error, const char *text
 	struct program *program = arg;
 
 	(void)sender;
-	if (final) {
+	/* "Not now" is an answer too, for those who do not want to wait. */
+	if (final || !program->options.waits) {
 		refused_for_good(program, error, text);
 		return;
 	}
