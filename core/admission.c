@@ -299,3 +299,10 @@ struct disposal_account *admission_charge_disposal(const struct admission_charge
 {
 	return charge->user ? charge->user->account : NULL;
 }
+
+struct disposal_account *admission_refused_disposal(struct admission *admission, uid_t uid)
+{
+	struct admission_user *user = find_user(admission, uid);
+
+	return user ? user->account : NULL;
+}

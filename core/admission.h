@@ -89,6 +89,9 @@ enum control_refusal admission_charge_sender(
 /* Gives all of it back. Harmless on ADMISSION_CHARGE_NONE and the second time. */
 void admission_charge_deinit(struct admission_charge *charge);
 
+/* Where the disposals of a uid that may not even be a guest are charged. NULL if there is none. */
+struct disposal_account *admission_refused_disposal(struct admission *admission, uid_t uid);
+
 /* Where this uid's disposals are charged; NULL before a charge. */
 struct disposal_account *admission_charge_disposal(const struct admission_charge *charge);
 

@@ -7,10 +7,11 @@
  * beside them. Nothing here blocks (MSG_DONTWAIT in every call), raises SIGPIPE (MSG_NOSIGNAL) or
  * leaks a descriptor across exec (MSG_CMSG_CLOEXEC). Both ends use it.
  *
- * Descriptors from strangers (design, section 10.9 and 10.16): every receive has room for
- * SCM_MAX_FD (253) of them, so that none is dropped, and closed, inside recvmsg; those
- * nobody wants go to disposal.h untouched. The first frame is peeked with its descriptors: if the process has
- * no descriptor left, nothing is lost and the frame stays queued.
+ * Descriptors from strangers (design, section 10.9 and 10.16): the first frame is peeked with its descriptors, which
+ * brings copies. If the process has no descriptor left, nothing is lost and the frame stays queued; if there are more
+ * than anybody honest sends, the connection is over and all stay queued. Nothing that may bring
+ * descriptors is ever read before a peek has shown that it does not, or has brought copies, which go to disposal.h
+ * untouched if nobody wants them: so none is closed inside recvmsg.
  */
 
 #include <stdbool.h>
@@ -88,8 +89,7 @@ int control_socket_ring(struct control_socket *control);
 /* What came with the first frame. */
 struct control_arrival {
 	int fds[CONTROL_DESCRIPTORS_MAX]; /* in descriptor.h's table, the caller's; -1 none */
-	size_t fd_count;                  /* how many were sent, also if more than fit (then all went to disposal
-	                                   * and fds are -1) */
+	size_t fd_count;
 	bool has_credentials;
 	struct evchan_peer credentials;   /* SCM_CREDENTIALS, checked by the kernel */
 };
@@ -102,12 +102,15 @@ struct control_arrival {
  * Returns the frame's length (> 0; for rings their number) or:
  *	-EAGAIN      no whole frame yet
  *	-EPIPE       hang-up (end of file, ECONNRESET): all frames before it were returned
- *	-EPROTO      no valid frame, or descriptors where none may be
+ *	-EPROTO      no valid frame, descriptors where none may be, or more than CONTROL_DESCRIPTORS_MAX
  *	-EMFILE, -ENFILE, -ENOMEM  the first frame's descriptors could not be received: it stays queued, try again later
  */
 int control_socket_receive(struct control_socket *control, enum control_type *type,
 		const unsigned char **frame, struct control_arrival *arrival,
 		struct disposal_account *account);
+
+/* Whether the first frame is there whole: then a receive may need descriptors. Receives none itself. */
+bool control_socket_has_first(const struct control_socket *control);
 
 /*
  * Ends the connection: shutdown(2) both ways at once; nothing can be queued after that. If the queue

@@ -31,8 +31,12 @@
 #include "linux_compat.h"
 #include "unix_socket.h"
 
-/* SCM_MAX_FD: what one message can carry at most. */
-#define DESCRIPTORS_PER_MESSAGE 253
+/* One more than anybody honest sends. Only peeks bring any, and what a peek has no room for are copies: nothing is closed, and
+ * a stranger does not fill our table with 253 of them. */
+#define DESCRIPTORS_PER_MESSAGE (CONTROL_DESCRIPTORS_MAX + 1)
+
+/* Of a socket that is closed: enough for what an honest peer leaves, and for little floods. */
+#define EMPTY_QUEUE_LOOKS 8
 
 /* Of an accepted socket; the kernel doubles it, and counts some hundred bytes for each ring: room for any one frame, or about
  * ten rings that nobody reads. */
@@ -54,7 +58,8 @@ union send_ancillary {
 
 /* What one recvmsg(2) brought besides its bytes. */
 struct received {
-	int fds[DESCRIPTORS_PER_MESSAGE];
+	/* All the room there is, should no credentials take part of it. */
+	int fds[sizeof(union receive_ancillary) / sizeof(int)];
 	size_t fd_count;
 	bool is_cut; /* descriptors were sent that could not be received */
 	bool has_credentials;
@@ -65,7 +70,14 @@ struct received {
 
 void control_socket_init(struct control_socket *control, int fd)
 {
+	const int on = 1, from_the_front = -1;
+
 	*control = (struct control_socket){ .fd = fd };
+	/* Of a socket that was handed in: a peek shows what a read would bring, and not the same for ever or never. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &from_the_front, sizeof(from_the_front));
+	/* Out-of-band bytes come in line with the others. Otherwise a peek passes over them while poll(2) says that there
+	 * is something to read, and a read drops them, closing the descriptors that they bring. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 }
 
 int control_socket_adopt(struct control_socket *control, int fd)
@@ -208,7 +220,7 @@ static void take_descriptors(struct received *received, const struct cmsghdr *he
 {
 	size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-	assert(count <= DESCRIPTORS_PER_MESSAGE);
+	assert(count <= sizeof(received->fds) / sizeof(received->fds[0]));
 	memcpy(received->fds, CMSG_DATA(header), count * sizeof(int));
 	received->fd_count = count;
 }
@@ -324,7 +336,7 @@ static void drop_taken(struct control_socket *control)
 	control->taken = 0;
 }
 
-/* Why a first frame's descriptors did not all come, now that copies of those that did are disposed of. */
+/* Why a first frame's descriptors did not all come, or are not wanted, now that copies of those that did are disposed of. */
 static int cut_error(const struct control_socket *control, size_t fd_count)
 {
 	int fd;
@@ -361,10 +373,7 @@ static int take_first(struct control_socket *control, int length, struct receive
 	arrival->fd_count = received->fd_count;
 	arrival->has_credentials = received->has_credentials;
 	arrival->credentials = received->credentials;
-	if (received->fd_count <= CONTROL_DESCRIPTORS_MAX)
-		memcpy(arrival->fds, received->fds, received->fd_count * sizeof(int));
-	else
-		dispose_descriptors(received, account);
+	memcpy(arrival->fds, received->fds, received->fd_count * sizeof(int));
 	return length;
 }
 
@@ -379,7 +388,9 @@ static void refuse_ancillary(struct control_socket *control)
 						  sizeof(off)) == 0;
 }
 
-/* One peek of up to `size` bytes behind what was there. Returns their number, or an error: then nothing is received. */
+/* One peek of up to `size` bytes behind what was there. Returns their number, or an error: then nothing is received. Too many
+ * descriptors are an error even if there was room: the bytes could not be consumed without dropping, and so closing, those
+ * for which there was none. */
 static int peek_first(struct control_socket *control, size_t size, struct received *received,
 		struct disposal_account *account)
 {
@@ -387,9 +398,11 @@ static int peek_first(struct control_socket *control, size_t size, struct receiv
 	int got;
 
 	got = receive_message(control, control->buffer + control->filled, size, MSG_PEEK, received);
-	if (got < 0 || !received->is_cut)
+	if (got < 0)
 		return got;
 	count = received->fd_count;
+	if (!received->is_cut && count <= CONTROL_DESCRIPTORS_MAX)
+		return got;
 	dispose_descriptors(received, account);
 	return cut_error(control, count);
 }
@@ -508,17 +521,46 @@ int control_socket_receive(struct control_socket *control, enum control_type *ty
 	return length;
 }
 
+bool control_socket_has_first(const struct control_socket *control)
+{
+	unsigned char bytes[CONTROL_FRAME_MAX];
+	enum control_type type;
+	ssize_t got;
+
+	memcpy(bytes, control->buffer, control->filled);
+	/* Without room for them, a peek drops nothing but copies of descriptors. */
+	got = recv(control->fd, bytes + control->filled, sizeof(bytes) - control->filled,
+			MSG_PEEK | MSG_DONTWAIT);
+	return got > 0 && control_frame_length(&type, bytes, control->filled + (size_t)got) > 0;
+}
+
 /* ---- Ending ------------------------------------------------------------------------ */
+
+/* Throws away what is queued, as long as no descriptor comes with it. Whether nothing is left. */
+static bool empty_queue(const struct control_socket *control)
+{
+	unsigned char scrap[CONTROL_FRAME_MAX];
+	struct iovec vector = { scrap, sizeof(scrap) };
+
+	for (int i = 0; i < EMPTY_QUEUE_LOOKS; i++) {
+		struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
+		ssize_t got = recvmsg(control->fd, &message, MSG_PEEK | MSG_DONTWAIT);
+
+		if (got <= 0)
+			return true;
+		if ((message.msg_flags & MSG_CTRUNC) || consume(control, (size_t)got) < 0)
+			return false;
+	}
+	return false;
+}
 
 void control_socket_deinit(struct control_socket *control, struct disposal_account *account)
 {
-	unsigned char byte;
-
 	if (control->fd < 0)
 		return;
 	(void)shutdown(control->fd, SHUT_RDWR);
 	/* Nothing comes any more, so what a look sees is all there will be: an empty queue closes at once. */
-	if (recv(control->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+	if (empty_queue(control))
 		descriptor_close(control->fd);
 	else
 		disposal_close(control->fd, account);

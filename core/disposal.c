@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Letting go of what may take long to let go of, on a thread of its own.
+ * Letting go of what may take long to let go of, on threads of its own: one for descriptors, one for mappings. A
+ * stranger decides how long a descriptor takes, and so nothing but other descriptors waits behind it; the end
+ * of a mapping is only work, and never far.
  *
- * The thread does nothing but close(2) and munmap(2), never under a lock. Everything else here, counters
- * and queue, is touched between descriptor_begin() and descriptor_end(): not for want of another
+ * The threads do nothing but close(2) and munmap(2), never under a lock. Everything else here, counters
+ * and queues, is touched between descriptor_begin() and descriptor_end(): not for want of another
  * mutex, but because that is also what keeps forks away. Invariant at every fork: a descriptor or mapping
- * that was handed to disposal is in the queue, with its number or address still taken; so the child's
- * copy of the queue tells exactly what the child has inherited, and the child's next disposal
+ * that was handed to disposal is in its queue, with its number or address still taken; so the child's
+ * copy of the queues tells exactly what the child has inherited, and the child's next disposal
  * starts a thread of its own that does away with it.
  *
  * Surprising: that invariant is why a descriptor is closed in two steps. close(2) frees the number at
@@ -53,24 +55,38 @@ struct item {
 /* The thread needs a page or two, and whatever the C library puts on a stack of its own. */
 #define DISPOSAL_STACK ((size_t)64 << 10)
 
+/* A thread that comes and goes, and what it has to do. */
+struct worker {
+	struct list queue;
+	bool is_running; /* a thread is there, or is about to be started */
+	pid_t thread_id; /* of the last one that ran; 0 none */
+	int idle;        /* of the running thread, if it closes descriptors */
+};
+
 /* All of this belongs to the process `fork_generation` says: see enter(). */
-static struct list queue = { &queue, &queue };
-static bool is_running; /* a thread is there, or is about to be started */
-static pid_t thread_id; /* of the last one that ran; 0 none */
-static int idle = -1;   /* of the running thread */
+static struct worker closer = { .queue = { &closer.queue, &closer.queue }, .idle = -1 };
+static struct worker unmapper = { .queue = { &unmapper.queue, &unmapper.queue }, .idle = -1 };
+static unsigned pending_descriptors; /* in the closer's queue, whoever's */
 static unsigned fork_generation;
 
-/* Keeps other threads and forks away; in a forked child it first finds that the parent's thread is not here. */
+/* In a forked child: the queue has come along, the thread has not. */
+static void worker_forget_thread(struct worker *worker)
+{
+	worker->is_running = false;
+	worker->thread_id = 0;
+	descriptor_close(worker->idle);
+	worker->idle = -1;
+}
+
+/* Keeps other threads and forks away; in a forked child it first finds that the parent's threads are not here. */
 static void enter(void)
 {
 	descriptor_begin();
 	if (!descriptor_is_forked(fork_generation))
 		return;
 	fork_generation = descriptor_fork_generation;
-	is_running = false;
-	thread_id = 0;
-	descriptor_close(idle);
-	idle = -1;
+	worker_forget_thread(&closer);
+	worker_forget_thread(&unmapper);
 }
 
 static void leave(void)
@@ -114,30 +130,54 @@ unsigned disposal_account_pending(const struct disposal_account *account)
 	return pending;
 }
 
-static void item_enqueue(struct item *item)
+unsigned disposal_pending_descriptors(void)
 {
+	unsigned pending;
+
+	enter();
+	pending = pending_descriptors;
+	leave();
+	return pending;
+}
+
+/* By +1 or -1. Descriptors only: how long one takes is up to its maker, and that is what is bounded. */
+static void item_count(const struct item *item, int change)
+{
+	if (item->base)
+		return;
+	pending_descriptors += (unsigned)change;
+	if (item->account)
+		item->account->pending += (unsigned)change;
+}
+
+/* Entered. Whether the caller has to start the worker's thread, once it has left. */
+static bool item_enqueue(struct item *item)
+{
+	struct worker *worker = item->base ? &unmapper : &closer;
+	bool must_start = !worker->is_running;
+
 	item->fork_generation = fork_generation;
-	if (item->account) {
+	if (item->account)
 		item->account->references++;
-		item->account->pending++;
-	}
-	list_append(&queue, &item->link);
+	item_count(item, 1);
+	list_append(&worker->queue, &item->link);
+	worker->is_running = true;
+	return must_start;
 }
 
 static void item_finish(struct item *item)
 {
 	list_remove(&item->link);
-	if (item->account) {
-		item->account->pending--;
+	item_count(item, -1);
+	if (item->account)
 		account_drop(item->account);
-	}
 	free(item);
 }
 
 /* Entered; leaves and enters again around what may block. */
 static void item_close(struct item *item)
 {
-	int fd = item->fd, r;
+	int idle = closer.idle, fd = item->fd, r;
 
 	leave();
 	r = idle_descriptor_replace(idle, fd);
@@ -162,40 +202,47 @@ static void item_unmap(struct item *item)
 	enter();
 }
 
-/* Entered. An item stays in the queue until it is done: a child forked meanwhile has it to do, too. */
-static void work_off_queue(void)
+/* Entered in the table so that a child is rid of it even if it never disposes of anything. */
+static void make_idle(struct worker *worker)
 {
-	/* Entered in the table so that a child is rid of it even if it never disposes of anything. */
-	idle = idle_descriptor_new();
-	if (idle >= 0 && descriptor_own(idle) < 0) {
-		close(idle);
-		idle = -1;
-	}
-	while (!list_is_empty(&queue)) {
-		struct item *item = LIST_FIRST(&queue, struct item, link);
-
-		if (item->fd >= 0)
-			item_close(item);
-		if (item->base)
-			item_unmap(item);
-		item_finish(item);
-	}
-	descriptor_close(idle);
-	idle = -1;
-	is_running = false;
+	worker->idle = idle_descriptor_new();
+	if (worker->idle < 0 || descriptor_own(worker->idle) == 0)
+		return;
+	close(worker->idle);
+	worker->idle = -1;
 }
 
-static void *run(void *unused)
+/* Entered. An item stays in the queue until it is done: a child forked meanwhile has it to do, too. */
+static void work_off_queue(struct worker *worker)
 {
-	(void)unused;
+	if (worker == &closer)
+		make_idle(worker);
+	while (!list_is_empty(&worker->queue)) {
+		struct item *item = LIST_FIRST(&worker->queue, struct item, link);
+
+		if (item->base)
+			item_unmap(item);
+		else if (item->fd >= 0)
+			item_close(item);
+		item_finish(item);
+	}
+	descriptor_close(worker->idle);
+	worker->idle = -1;
+	worker->is_running = false;
+}
+
+static void *run(void *arg)
+{
+	struct worker *worker = arg;
+
 	enter();
-	thread_id = (pid_t)syscall(SYS_gettid);
-	work_off_queue();
+	worker->thread_id = (pid_t)syscall(SYS_gettid);
+	work_off_queue(worker);
 	leave();
 	return NULL;
 }
 
-static int create_thread(size_t stack)
+static int create_thread(struct worker *worker, size_t stack)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -207,13 +254,13 @@ static int create_thread(size_t stack)
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	if (stack)
 		pthread_attr_setstacksize(&attributes, stack);
-	r = pthread_create(&thread, &attributes, run, NULL);
+	r = pthread_create(&thread, &attributes, run, worker);
 	pthread_attr_destroy(&attributes);
 	return -r;
 }
 
 /* `is_running` was set by the caller, so nobody else is here. */
-static void start_thread(void)
+static void start_thread(struct worker *worker)
 {
 	sigset_t all, before;
 	int r;
@@ -222,16 +269,18 @@ static void start_thread(void)
 	 * be delivered there for a moment, and run the application's handlers on this small stack. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = create_thread((size_t)PTHREAD_STACK_MIN + DISPOSAL_STACK);
+	r = create_thread(worker, (size_t)PTHREAD_STACK_MIN + DISPOSAL_STACK);
 	/* Some C libraries take all thread-local variables of the program out of the stack. */
 	if (r == -EINVAL)
-		r = create_thread(0);
+		r = create_thread(worker, 0);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r == 0)
 		return;
-	/* No thread to be had. Others may have queued something meanwhile, relying on us. */
+	/* No thread to be had: the caller, a loop maybe, does the work, and that may block. Waiting for a thread
+	 * instead would keep strangers' descriptors without end, and those are what a process that cannot even
+	 * make a thread is short of next. Others may have queued something meanwhile, relying on us. */
 	enter();
-	work_off_queue();
+	work_off_queue(worker);
 	leave();
 }
 
@@ -249,7 +298,7 @@ static struct item *item_new(struct disposal_account *account)
 void disposal_close(int fd, struct disposal_account *account)
 {
 	int saved = errno;
-	bool must_start;
+	bool must_start = false;
 	struct item *item;
 
 	if (fd < 0)
@@ -257,17 +306,15 @@ void disposal_close(int fd, struct disposal_account *account)
 	item = item_new(account);
 	enter();
 	descriptor_disown(fd);
-	must_start = item && !is_running;
 	if (item) {
 		item->fd = fd;
-		item_enqueue(item);
-		is_running = true;
+		must_start = item_enqueue(item);
 	}
 	leave();
 	if (!item)
 		close(fd);
 	if (must_start)
-		start_thread();
+		start_thread(&closer);
 	errno = saved;
 }
 
@@ -290,34 +337,33 @@ void disposal_unmap(void *base, size_t size, struct disposal_account *account)
 	 * does on no kernel with memfds), a child keeps an unused mapping. */
 	madvise(base, size, MADV_DONTFORK);
 	enter();
-	must_start = !is_running;
-	is_running = true;
-	item_enqueue(item);
+	must_start = item_enqueue(item);
 	leave();
 	if (must_start)
-		start_thread();
+		start_thread(&unmapper);
 	errno = saved;
 }
 
 /* Whether the thread that ran last has left the kernel, too. */
-static bool thread_is_gone(void)
+static bool thread_is_gone(pid_t thread_id)
 {
 	return thread_id == 0 ||
 	       (syscall(SYS_tgkill, getpid(), thread_id, 0) < 0 && errno == ESRCH);
 }
 
-static bool all_is_done(void)
+static bool worker_is_done(struct worker *worker)
 {
 	bool must_start, is_done;
 
 	enter();
-	is_done = !is_running && list_is_empty(&queue) && thread_is_gone();
+	is_done = !worker->is_running && list_is_empty(&worker->queue) &&
+		  thread_is_gone(worker->thread_id);
 	/* In a child that has inherited a queue and disposed of nothing itself. */
-	must_start = !is_running && !list_is_empty(&queue);
-	is_running |= must_start;
+	must_start = !worker->is_running && !list_is_empty(&worker->queue);
+	worker->is_running |= must_start;
 	leave();
 	if (must_start)
-		start_thread();
+		start_thread(worker);
 	return is_done;
 }
 
@@ -328,7 +374,7 @@ int disposal_wait(int timeout_ms)
 
 	/* The one place of the library that asks again and again, and no loop calls it: that a detached thread
 	 * has ended, with its stack returned, is an event that nothing announces. */
-	while (!all_is_done()) {
+	while (!worker_is_done(&closer) || !worker_is_done(&unmapper)) {
 		if (clock_milliseconds() >= deadline)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);

@@ -4,16 +4,17 @@
 
 /*
  * Closing a descriptor that a stranger made, closing a socket whose queue may hold one, and the
- * last munmap of a large ring can take seconds (design, section 10.9). They happen here, on one
- * detached thread of the process with all signals blocked, started on first need and gone when
- * nothing is left to do.
+ * last munmap of a large ring can take seconds (design, section 10.9). They happen here, on two
+ * detached threads of the process, one for descriptors and one for mappings, with all signals blocked, started
+ * on first need and gone when nothing is left to do.
  */
 
 #include <stddef.h>
 
 /*
- * What somebody has waiting for disposal. The owner bounds it. Reference counted: the one who
- * made it holds one reference, each item queued holds one.
+ * How many descriptors somebody has waiting for disposal. The owner bounds it. Mappings are not counted: nobody
+ * can make their end come late, and a crowd of honest senders that leaves at once is not to be shut out for it.
+ * Reference counted: the one who made it holds one reference, each item queued holds one.
  */
 struct disposal_account;
 
@@ -21,6 +22,9 @@ struct disposal_account;
 int disposal_account_new(struct disposal_account **account);
 void disposal_account_release(struct disposal_account *account); /* NULL is allowed */
 unsigned disposal_account_pending(const struct disposal_account *account);
+
+/* How many descriptors wait for disposal in all, whoever's they are. */
+unsigned disposal_pending_descriptors(void);
 
 /*
  * Closes `fd` some time later. The descriptor may be in the table of descriptor.h: then it is

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,14 +38,28 @@ static void guest_unwatch(struct guest *guest)
 	guest->watch = NULL;
 }
 
-/* Out of the list and gone; what it still has of sockets and charges goes with it. */
+static void guest_close_arrival(struct guest *guest)
+{
+	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++) {
+		disposal_close(guest->arrival.fds[i], admission_charge_disposal(&guest->charge));
+		guest->arrival.fds[i] = -1;
+	}
+}
+
+/* Out of the list and gone; what it still has of descriptors and charges goes with it. */
 static void guest_release(struct guest *guest)
 {
 	struct evchan_receiver *receiver = guest->receiver;
+	struct disposal_account *account;
 
 	list_remove(&guest->link);
 	guest_unwatch(guest);
-	control_socket_deinit(&guest->control, admission_charge_disposal(&guest->charge));
+	/* The ring's may be the last reference to a large object. */
+	guest_close_arrival(guest);
+	account = admission_charge_disposal(&guest->charge);
+	if (!account) /* over its quota: its disposals are its own all the same */
+		account = admission_refused_disposal(&receiver->admission, guest->peer.uid);
+	control_socket_deinit(&guest->control, account);
 	admission_charge_deinit(&guest->charge);
 	free(guest);
 	receiver_guest_is_gone(receiver);
@@ -58,6 +73,8 @@ void guest_free(struct guest *guest, bool in_child)
 	}
 	list_remove(&guest->link);
 	guest_unwatch(guest);
+	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
+		descriptor_close(guest->arrival.fds[i]);
 	control_socket_abandon(&guest->control);
 	admission_charge_deinit(&guest->charge);
 	free(guest);
@@ -116,9 +133,29 @@ static bool guest_is_allowed(struct guest *guest)
 	return admission_is_allowed(&receiver->admission, &guest->peer);
 }
 
+/* Of those of a user that have said nothing yet, the oldest gives way: an honest sender's hello comes with its connection.
+ * Whether there was one. Callback: error. */
+static bool guest_make_room(struct guest *newcomer)
+{
+	struct evchan_receiver *receiver = newcomer->receiver;
+	struct list *link;
+
+	for (link = receiver->guests.next; link != &receiver->guests; link = link->next) {
+		struct guest *guest = CONTAINER_OF(link, struct guest, link);
+
+		if (guest != newcomer && !guest->is_waiting && guest->charge.is_guest &&
+				guest->peer.uid == newcomer->peer.uid) {
+			guest_refuse(guest, CONTROL_REFUSE_UID_SENDERS, NULL);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* An accepted connection: its owner is known before it has said a word. */
 static int guest_receive_accepted(struct guest *guest)
 {
+	struct evchan_receiver *receiver = guest->receiver;
 	int r;
 
 	r = control_socket_peer(&guest->control, &guest->peer);
@@ -126,6 +163,12 @@ static int guest_receive_accepted(struct guest *guest)
 		return r;
 	r = admission_charge_guest(&guest->charge, &guest->receiver->admission, guest->peer.uid,
 			false);
+	if (r == -EUSERS && guest_make_room(guest)) {
+		if (receiver->handle.is_freed)
+			return 0;
+		r = admission_charge_guest(&guest->charge, &receiver->admission, guest->peer.uid,
+				false);
+	}
 	if (r == -EUSERS) {
 		guest_refuse(guest, CONTROL_REFUSE_UID_SENDERS, NULL);
 		return 0;
@@ -167,6 +210,8 @@ int guest_new(struct evchan_receiver *receiver, int fd, bool is_handed_in)
 	}
 	guest->receiver = receiver;
 	guest->is_handed_in = is_handed_in;
+	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
+		guest->arrival.fds[i] = -1;
 	control_socket_init(&guest->control, fd);
 	control_socket_prepare_accepted(&guest->control, is_handed_in);
 	receiver_expect_hello(receiver, guest);
@@ -182,9 +227,9 @@ int guest_new(struct evchan_receiver *receiver, int fd, bool is_handed_in)
 /* ---- Admission ------------------------------------------------------------------ */
 
 /* Credentials that came with the hello itself. */
-static enum control_refusal guest_check_credentials(struct guest *guest,
-		const struct control_arrival *arrival)
+static enum control_refusal guest_check_credentials(struct guest *guest)
 {
+	const struct control_arrival *arrival = &guest->arrival;
 	struct admission *admission = &guest->receiver->admission;
 
 	if (!guest->is_handed_in)
@@ -223,10 +268,11 @@ static enum bell_kind guest_choose_bell(struct guest *guest, uint32_t wish)
 
 	if (wish == EVCHAN_BELL_SOCKET)
 		return BELL_SOCKET;
-	if (receiver->options.bell == EVCHAN_BELL_DEFAULT &&
-			(wish == EVCHAN_BELL_PIPE ||
-			 (wish == EVCHAN_BELL_EVENTFD && receiver->is_edge)))
-		return (enum bell_kind)wish;
+	/* A pipe for the own user's processes only: who writes to one from memory that does not come (FUSE, userfaultfd)
+	 * holds its lock, and a read waits for that whatever O_NONBLOCK says. */
+	if (receiver->options.bell == EVCHAN_BELL_DEFAULT && wish == EVCHAN_BELL_PIPE &&
+			guest->peer.uid == receiver->admission.own_uid)
+		return BELL_PIPE;
 	return receiver->bell;
 }
 
@@ -246,9 +292,9 @@ static enum control_refusal guest_memory_refusal(int error, bool own_fault)
 }
 
 /* Maps the ring and makes the receiver's page. */
-static enum control_refusal guest_map_ring(struct guest *guest, struct evchan_lane *lane,
-		const struct control_hello *hello, int ring_fd)
+static enum control_refusal guest_map_ring(struct guest *guest, struct evchan_lane *lane)
 {
+	const struct control_hello *hello = &guest->hello;
 	const struct evchan_receiver_options *options = &guest->receiver->options;
 	unsigned flags = 0;
 	bool own_fault;
@@ -259,7 +305,7 @@ static enum control_refusal guest_map_ring(struct guest *guest, struct evchan_la
 		flags |= SHARED_MEMORY_LAZY;
 	if (options->flags & EVCHAN_RECEIVER_LOCK_MEMORY)
 		flags |= SHARED_MEMORY_LOCK;
-	r = ring_reader_init(&lane->reader, ring_fd, hello->header_size, hello->capacity,
+	r = ring_reader_init(&lane->reader, guest->arrival.fds[0], hello->header_size, hello->capacity,
 			hello->lane_id, hello->resume, flags, &own_fault);
 	if (r < 0)
 		return guest_memory_refusal(r, own_fault);
@@ -291,54 +337,70 @@ static enum control_refusal guest_send_welcome(struct guest *guest, struct evcha
 	return CONTROL_REFUSE_DESCRIPTORS;
 }
 
-/* Everything about the lane that can fail. It is in no list yet. */
-static enum control_refusal guest_make_lane(struct guest *guest, struct evchan_lane *lane,
-		const struct control_hello *hello, int ring_fd)
+static enum control_refusal guest_make_bell(struct guest *guest, struct evchan_lane *lane)
+{
+	int r;
+
+	lane->bell.kind = guest_choose_bell(guest, guest->hello.bell);
+	if (lane->bell.kind == BELL_SOCKET)
+		return CONTROL_REFUSE_NONE;
+	r = bell_create(&lane->bell, lane->bell.kind, guest->receiver->is_edge);
+	/* A wish that cannot be met here. */
+	if (r == -ENOTSUP)
+		r = bell_create(&lane->bell, guest->receiver->bell, guest->receiver->is_edge);
+	return r < 0 ? guest_memory_refusal(r, true) : CONTROL_REFUSE_NONE;
+}
+
+/* Watched first: once the welcome is out nothing may fail any more. */
+static enum control_refusal guest_connect_lane(struct guest *guest, struct evchan_lane *lane)
 {
 	enum control_refusal refusal;
 	int r;
 
-	refusal = guest_map_ring(guest, lane, hello, ring_fd);
-	if (refusal)
-		return refusal;
-	if (guest_ring_is_mapped(guest, lane))
-		return CONTROL_REFUSE_BUSY;
-	lane->bell.kind = guest_choose_bell(guest, hello->bell);
-	if (lane->bell.kind != BELL_SOCKET) {
-		r = bell_create(&lane->bell, lane->bell.kind, guest->receiver->is_edge);
-		/* A wish that cannot be met here. */
-		if (r == -ENOTSUP)
-			r = bell_create(&lane->bell, guest->receiver->bell, guest->receiver->is_edge);
-		if (r < 0)
-			return guest_memory_refusal(r, true);
-	}
-	return guest_send_welcome(guest, lane);
-}
-
-/* The lane takes over the guest's socket and charge; the guest is gone. */
-static int guest_become_lane(struct guest *guest, struct evchan_lane *lane)
-{
-	struct evchan_receiver *receiver = guest->receiver;
-	int r;
-
 	guest_unwatch(guest);
 	lane->control = guest->control;
+	r = lane_watch(lane);
+	refusal = r < 0 ? guest_memory_refusal(r, true) : guest_send_welcome(guest, lane);
+	if (!refusal)
+		return CONTROL_REFUSE_NONE;
+	/* The guest's again. */
+	lane_unwatch(lane);
+	lane->control = (struct control_socket)CONTROL_SOCKET_NONE;
+	return refusal;
+}
+
+/* Everything about the lane that can fail. It is in no list yet. */
+static enum control_refusal guest_make_lane(struct guest *guest, struct evchan_lane *lane)
+{
+	enum control_refusal refusal;
+
+	refusal = guest_map_ring(guest, lane);
+	if (!refusal && guest_ring_is_mapped(guest, lane))
+		refusal = CONTROL_REFUSE_BUSY;
+	if (!refusal)
+		refusal = guest_make_bell(guest, lane);
+	if (!refusal)
+		refusal = guest_connect_lane(guest, lane);
+	return refusal;
+}
+
+/* The lane takes over the guest's charge, has its socket already; the guest is gone. */
+static void guest_become_lane(struct guest *guest, struct evchan_lane *lane)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+
 	lane->charge = guest->charge;
 	guest->control = (struct control_socket)CONTROL_SOCKET_NONE;
 	guest->charge = (struct admission_charge)ADMISSION_CHARGE_NONE;
+	descriptor_close(guest->arrival.fds[0]);
+	guest->arrival.fds[0] = -1;
 	list_append(&receiver->lanes, &lane->link);
 	guest_release(guest);
-	r = lane_watch(lane);
-	if (r == 0)
-		return 0;
-	/* The sender has its welcome and sees a hang-up: it comes back later. */
-	lane_free(lane);
-	receiver_report(receiver, NULL, r, "cannot watch a new sender: %s", evchan_strerror(r));
-	return r;
 }
 
-static struct evchan_lane *guest_new_lane(struct guest *guest, const struct control_hello *hello)
+static struct evchan_lane *guest_new_lane(struct guest *guest)
 {
+	const struct control_hello *hello = &guest->hello;
 	struct evchan_lane *lane = calloc(1, sizeof(*lane));
 
 	if (!lane)
@@ -363,35 +425,37 @@ static struct evchan_lane *guest_new_lane(struct guest *guest, const struct cont
 }
 
 /* Whether a whole, decoded hello lets this guest in: who, then how much, then what. */
-static enum control_refusal guest_check_hello(struct guest *guest, const struct control_hello *hello,
-		const struct control_arrival *arrival)
+static enum control_refusal guest_check_hello(struct guest *guest)
 {
 	enum control_refusal refusal;
 
-	refusal = guest_check_credentials(guest, arrival);
+	if (guest->is_checked)
+		return CONTROL_REFUSE_NONE;
+	refusal = guest_check_credentials(guest);
 	if (refusal)
 		return refusal;
-	if (arrival->fd_count != 1)
+	if (guest->arrival.fd_count != 1)
 		return CONTROL_REFUSE_PROTOCOL;
-	if (receiver_was_evicted(guest->receiver, guest->peer.uid, hello->lane_id))
+	if (receiver_was_evicted(guest->receiver, guest->peer.uid, guest->hello.lane_id))
 		return CONTROL_REFUSE_EVICTED;
-	return admission_charge_sender(&guest->charge, hello->capacity);
+	refusal = admission_charge_sender(&guest->charge, guest->hello.capacity);
+	guest->is_checked = !refusal;
+	return refusal;
 }
 
-/* The lane, if the hello lets the guest in. `ring_fd` is consumed. */
-static enum control_refusal guest_try_lane(struct guest *guest, struct evchan_lane **out,
-		const struct control_hello *hello, const struct control_arrival *arrival)
+/* The lane, if the hello lets the guest in. */
+static enum control_refusal guest_try_lane(struct guest *guest, struct evchan_lane **out)
 {
 	enum control_refusal refusal;
 	struct evchan_lane *lane;
 
-	refusal = guest_check_hello(guest, hello, arrival);
+	refusal = guest_check_hello(guest);
 	if (refusal)
 		return refusal;
-	lane = guest_new_lane(guest, hello);
+	lane = guest_new_lane(guest);
 	if (!lane)
 		return CONTROL_REFUSE_NO_MEMORY;
-	refusal = guest_make_lane(guest, lane, hello, arrival->fds[0]);
+	refusal = guest_make_lane(guest, lane);
 	if (refusal)
 		lane_free(lane);
 	else
@@ -406,32 +470,44 @@ static void guest_log_joined(const struct evchan_receiver *receiver, const struc
 			(unsigned long)lane->peer.uid);
 }
 
-/* Refuses a hello, and lets go of what came with it, which may be the last reference to a large object. */
-static void guest_turn_away(struct guest *guest, enum control_refusal refusal,
-		const struct control_arrival *arrival)
+/* Whether its sender is gone. One that lives keeps its ring, and can be told to come back. */
+static bool guest_has_hung_up(const struct guest *guest)
 {
-	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
-		disposal_close(arrival->fds[i], admission_charge_disposal(&guest->charge));
-	guest_refuse(guest, refusal, NULL);
+	struct pollfd look = { .fd = guest->control.fd };
+
+	return poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
 }
 
-/* A decoded hello; if it came with one descriptor, that is sealed memory. The guest is gone afterwards.
+/* There is not enough of what admitting takes. Whether the guest is still there: then its hello, queued or taken, is all
+ * that is left of its sender. Callback: error. */
+static bool guest_wait_for_room(struct guest *guest, enum control_refusal refusal)
+{
+	if (!guest_has_hung_up(guest)) {
+		guest_refuse(guest, refusal, NULL);
+		return false;
+	}
+	guest->is_waiting = true;
+	guest_unwatch(guest);
+	receiver_retry_later(guest->receiver);
+	return true;
+}
+
+/* A decoded hello; if it came with one descriptor, that is sealed memory. Whether the guest is still there.
  * Callback: error, authorize, joined, and what a turn calls. */
-static void guest_admit(struct guest *guest, const struct control_hello *hello,
-		const struct control_arrival *arrival)
+static bool guest_admit(struct guest *guest)
 {
 	struct evchan_receiver *receiver = guest->receiver;
 	enum control_refusal refusal;
 	struct evchan_lane *lane;
 
-	refusal = guest_try_lane(guest, &lane, hello, arrival);
+	refusal = guest_try_lane(guest, &lane);
+	if (refusal == CONTROL_REFUSE_NO_MEMORY || refusal == CONTROL_REFUSE_DESCRIPTORS)
+		return guest_wait_for_room(guest, refusal);
 	if (refusal) {
-		guest_turn_away(guest, refusal, arrival);
-		return;
+		guest_refuse(guest, refusal, NULL);
+		return false;
 	}
-	descriptor_close(arrival->fds[0]);
-	if (guest_become_lane(guest, lane) < 0)
-		return;
+	guest_become_lane(guest, lane);
 	receiver->stats.joined++;
 	receiver->stats.lanes++;
 	guest_log_joined(receiver, lane);
@@ -440,25 +516,27 @@ static void guest_admit(struct guest *guest, const struct control_hello *hello,
 	/* After every welcome both sides act once, whatever the bells say. */
 	if (!receiver->handle.is_freed && lane->state != LANE_ENDED)
 		receiver_lane_is_ready(receiver, lane, true);
+	return false;
 }
 
-/* A first frame, whole. The guest is gone afterwards. Callback: as guest_admit(). */
-static void guest_handle_first_frame(struct guest *guest, enum control_type type,
-		const unsigned char *frame, size_t length, const struct control_arrival *arrival)
+/* A first frame, whole, whose descriptors are the guest's. Whether the guest is still there. Callback: as guest_admit(). */
+static bool guest_handle_first_frame(struct guest *guest, enum control_type type,
+		const unsigned char *frame, size_t length)
 {
 	enum control_refusal refusal = CONTROL_REFUSE_PROTOCOL;
-	struct control_hello hello;
+	const struct control_arrival *arrival = &guest->arrival;
 
 	if (type == CONTROL_HELLO)
-		refusal = control_decode_hello(&hello, frame, length);
+		refusal = control_decode_hello(&guest->hello, frame, length);
 	/* The one look at a stranger's descriptor that is always safe. */
 	if (!refusal && arrival->fd_count == 1 && !shared_memory_is_sealed(arrival->fds[0]))
 		refusal = CONTROL_REFUSE_MEMORY_OBJECT;
-	if (!refusal) {
-		guest_admit(guest, &hello, arrival);
-		return;
+	if (refusal) {
+		guest_refuse(guest, refusal, NULL);
+		return false;
 	}
-	guest_turn_away(guest, refusal, arrival);
+	guest->has_hello = true;
+	return guest_admit(guest);
 }
 
 /* Waits for more of the hello. Whether the guest is still there. */
@@ -488,19 +566,21 @@ static bool guest_has_descriptors(const struct guest *guest)
 bool guest_look(struct guest *guest)
 {
 	struct disposal_account *account = admission_charge_disposal(&guest->charge);
-	struct control_arrival arrival = { .fds = { -1, -1 } };
 	const unsigned char *frame;
 	enum control_type type;
 	int r;
 
 	guest->is_waiting = false;
-	r = -EMFILE;
-	if (guest_has_descriptors(guest))
-		r = control_socket_receive(&guest->control, &type, &frame, &arrival, account);
-	if (r > 0) {
-		guest_handle_first_frame(guest, type, frame, (size_t)r, &arrival);
-		return false;
-	}
+	if (guest->has_hello)
+		return guest_admit(guest);
+	/* Nothing but a whole hello is worth waiting for: whoever is silent, or gone, must not keep the very descriptors
+	 * that are wanted. */
+	if (control_socket_has_first(&guest->control) && !guest_has_descriptors(guest))
+		r = -EMFILE;
+	else
+		r = control_socket_receive(&guest->control, &type, &frame, &guest->arrival, account);
+	if (r > 0)
+		return guest_handle_first_frame(guest, type, frame, (size_t)r);
 	switch (r) {
 	case -EAGAIN:
 		return guest_wait(guest);
@@ -510,11 +590,8 @@ bool guest_look(struct guest *guest)
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:
-		/* The hello stays queued; its ring may be all that is left of its sender. */
-		guest->is_waiting = true;
-		guest_unwatch(guest);
 		receiver_suspend_accepting(guest->receiver);
-		return true;
+		return guest_wait_for_room(guest, CONTROL_REFUSE_DESCRIPTORS);
 	default:
 		guest_refuse(guest, CONTROL_REFUSE_PROTOCOL, NULL);
 		return false;

@@ -23,7 +23,12 @@ struct guest {
 	struct evchan_watch *watch;
 	struct evchan_peer peer;
 	bool is_handed_in;         /* credentials come with the hello, not from the socket */
-	bool is_waiting;           /* for descriptors: its time stands still */
+	bool is_waiting;           /* for descriptors or memory: its time stands still */
+	unsigned round;            /* receiver->accept_round in which it was looked at last, waiting */
+	bool has_hello;            /* it was taken, and waits here: the sender is gone, all it had published is left */
+	bool is_checked;           /* the hello, and charged as a sender's */
+	struct control_hello hello;
+	struct control_arrival arrival;
 	struct admission_charge charge;
 	uint64_t deadline;         /* clock_milliseconds() */
 };
@@ -38,7 +43,7 @@ struct guest {
 int guest_new(struct evchan_receiver *receiver, int fd, bool is_handed_in);
 
 /* Reads what the guest has to say. Whether it is still a guest: its hello is not whole yet, or waits for
- * descriptors; otherwise it is gone. Callback: error, authorize, joined, and what a turn calls. */
+ * descriptors or memory; otherwise it is gone. Callback: error, authorize, joined, and what a turn calls. */
 bool guest_look(struct guest *guest);
 
 /* Its time is over: one last look, then the connection is closed. */

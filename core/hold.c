@@ -40,7 +40,7 @@ int evchan_message_hold(const struct evchan_message **held, const struct evchan_
 		return -EALREADY;
 	if (lane->reader.held_bytes + ring_record_bytes(message->size) > hold_limit(lane))
 		return -ENOBUFS;
-	is_copy = message->data == lane->copy;
+	is_copy = message->data == lane->receiver->copy;
 	node = malloc(sizeof(*node) + (is_copy ? message->size : 0));
 	if (!node)
 		return -ENOMEM;

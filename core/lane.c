@@ -80,7 +80,7 @@ static int lane_read_frames(struct evchan_lane *lane, bool *rang)
 			return r;
 		if (type == CONTROL_RING)
 			*rang = true;
-		else if (type == CONTROL_BYE)
+		else if (type == CONTROL_BYE && !lane->said_bye)
 			lane->said_bye = true;
 		else
 			return -EPROTO;
@@ -211,7 +211,6 @@ static void lane_release_memory(struct evchan_lane *lane)
 	hold_orphan_all(lane);
 	ring_reader_deinit(&lane->reader, account);
 	admission_charge_deinit(&lane->charge);
-	free(lane->copy);
 	free(lane);
 }
 

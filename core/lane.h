@@ -46,11 +46,11 @@ struct evchan_lane {
 	struct evchan_message message; /* the one being delivered */
 	struct held_message *held;     /* its hold, if it has one */
 	bool is_delivering;            /* `message` is valid */
-	bool copies;                   /* deliver private copies */
-	void *copy;                    /* then: private memory of the message, malloc'd */
-	size_t copy_size;
+	bool copies;                   /* deliver private copies, in the receiver's memory for that */
+	bool told_no_memory;           /* the application, of this message */
+	uint64_t debt;                 /* bytes delivered beyond earlier turns' shares */
 
-	struct list storm_link;        /* in the receiver's stormy list while it is not listened to */
+	struct list storm_link;        /* in the receiver's stormy list while it is left alone */
 	uint64_t storm_ends;           /* clock_milliseconds() */
 	uint64_t rung_tail;            /* the tail at its last ring */
 	uint32_t idle_rings;           /* rings since then */
@@ -77,9 +77,10 @@ struct evchan_lane {
 struct lane_budget {
 	uint32_t messages;
 	uint64_t bytes;
+	uint64_t owed; /* bytes of the last message for which there were none left */
 };
 
-/* Starts watching an admitted lane that is in the receiver's list and has its reader, bell and control socket.
+/* Starts watching a lane that has its reader, bell and control socket.
  * Errors: -ENOMEM and others of the loop. */
 int lane_watch(struct evchan_lane *lane);
 
@@ -89,6 +90,9 @@ void lane_unwatch(struct evchan_lane *lane);
 /* lane_storm.c: a ring was heard. Whether to act on it: not if it was one too many of a storm, which is dealt with then.
  * Callback: error. */
 bool lane_heard_ring(struct evchan_lane *lane);
+
+/* lane_storm.c: leaves a lane alone for some milliseconds, and then looks at it in any case. Errors: of the loop. */
+int lane_leave_alone(struct evchan_lane *lane);
 
 /* Reads what the sender has said on its control socket. Callback: hung_up, error; from_loop, so all. */
 void lane_look_at_control(struct evchan_lane *lane);
@@ -103,8 +107,8 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget);
 /* Whether a message may be delivered now. */
 bool lane_may_deliver(const struct evchan_lane *lane);
 
-/* Finds the lane's next message and makes it lane->message. Returns 1, 0 none now (armed, or ended: lane->state tells),
- * or negative: the lane was broken and is ENDED. */
+/* Finds the lane's next message and makes it lane->message. Returns 1, 0 none now (armed, or ended: lane->state tells; or no
+ * memory to copy what a dead sender has left: it is tried again), or negative: the lane was broken and is ENDED. */
 int lane_next(struct evchan_lane *lane);
 
 /* Ends the delivery of lane->message: releases it, unless it is held. */

@@ -36,23 +36,70 @@ void lane_release(struct evchan_lane *lane)
 	(void)control_socket_ring(&lane->control);
 }
 
-/* Copies the payload so that its sender cannot change it any more. */
+/* The one buffer is as large as the largest message of late. Looked at once per so many copies: messages of mixed sizes
+ * must not have it made anew again and again. */
+#define COPIES_PER_LOOK 64
+#define COPY_SMALLEST ((size_t)4096)
+
+static size_t at_least_smallest(size_t size)
+{
+	return size < COPY_SMALLEST ? COPY_SMALLEST : size;
+}
+
+/* How large the buffer should be for a message of this size. */
+static size_t receiver_copy_room(struct evchan_receiver *receiver, size_t size)
+{
+	size_t room = receiver->copy_size;
+
+	if (receiver->copy_needed < size)
+		receiver->copy_needed = size;
+	if (room < size || room == 0)
+		room = at_least_smallest(size);
+	if (++receiver->copies >= COPIES_PER_LOOK) {
+		if (room / 4 > at_least_smallest(receiver->copy_needed))
+			room = at_least_smallest(receiver->copy_needed);
+		receiver->copies = 0;
+		receiver->copy_needed = 0;
+	}
+	return room;
+}
+
+/* Copies the payload so that its sender cannot change it any more. Messages are delivered one at a time, so one place does
+ * for all lanes. */
 static int lane_copy_message(struct evchan_lane *lane)
 {
+	struct evchan_receiver *receiver = lane->receiver;
 	struct evchan_message *message = &lane->message;
+	size_t room = receiver_copy_room(receiver, message->size);
 
-	if (message->size > lane->copy_size || !lane->copy) {
-		size_t size = message->size < 4096 ? 4096 : message->size;
-		void *copy = malloc(size);
-
-		if (!copy)
-			return -ENOMEM;
-		free(lane->copy);
-		lane->copy = copy;
-		lane->copy_size = size;
+	if (room != receiver->copy_size) {
+		/* Never two of them at once. */
+		free(receiver->copy);
+		receiver->copy = malloc(room);
+		receiver->copy_size = receiver->copy ? room : 0;
 	}
-	memcpy(lane->copy, message->data, message->size);
-	message->data = lane->copy;
+	if (!receiver->copy)
+		return -ENOMEM;
+	memcpy(receiver->copy, message->data, message->size);
+	message->data = receiver->copy;
+	return 0;
+}
+
+/* No memory to copy the next message. A living sender has it still, and offers it again; what a dead one has left is
+ * nowhere else, and waits here. Returns 0, or negative: broken. */
+static int lane_lacks_memory(struct evchan_lane *lane)
+{
+	bool was_told = lane->told_no_memory;
+
+	if (lane->state != LANE_DRAINING || lane_leave_alone(lane) < 0) {
+		lane_break(lane, -ENOMEM, CONTROL_REFUSE_NONE, "no memory to copy its message");
+		return -ENOMEM;
+	}
+	lane->told_no_memory = true;
+	if (!was_told)
+		receiver_report(lane->receiver, lane, -ENOMEM,
+				"no memory to copy a message of sender pid %ld: it has to wait",
+				(long)lane->peer.pid);
 	return 0;
 }
 
@@ -93,13 +140,13 @@ int lane_next(struct evchan_lane *lane)
 		r = lane_take_view(lane, &view);
 	else if (r == 0)
 		return 0;
+	if (r == -ENOMEM)
+		return lane_lacks_memory(lane);
 	if (r < 0) {
-		if (r == -ENOMEM)
-			lane_break(lane, r, CONTROL_REFUSE_NONE, "no memory to copy its message");
-		else
-			lane_break(lane, r, CONTROL_REFUSE_POSITIONS, "its ring makes no sense");
+		lane_break(lane, r, CONTROL_REFUSE_POSITIONS, "its ring makes no sense");
 		return r;
 	}
+	lane->told_no_memory = false;
 	lane->is_delivering = true;
 	return 1;
 }
@@ -146,6 +193,17 @@ static void lane_end_if_drained(struct evchan_lane *lane)
 		lane->state = LANE_ENDED;
 }
 
+/* Counts a delivered message. What the budget does not cover is owed, and taken off the lane's next shares: a message larger
+ * than a share is delivered all the same, but does not come on top of one each turn. */
+static void budget_pay(struct lane_budget *budget, uint64_t size)
+{
+	uint64_t paid = size < budget->bytes ? size : budget->bytes;
+
+	budget->messages--;
+	budget->bytes -= paid;
+	budget->owed += size - paid;
+}
+
 bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 {
 	struct evchan_receiver *receiver = lane->receiver;
@@ -162,9 +220,7 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 			receiver->callbacks.message(receiver, &lane->message, receiver->arg);
 		if (receiver->handle.is_freed)
 			return false;
-		budget->messages--;
-		budget->bytes -= lane->message.size < budget->bytes ? lane->message.size
-								    : budget->bytes;
+		budget_pay(budget, lane->message.size);
 		lane_finish_message(lane);
 	}
 	if (receiver->handle.is_freed)
@@ -175,5 +231,7 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 		lane_say_left(lane);
 		return false;
 	}
+	/* Whoever has nothing more to say is in nobody's way. */
+	lane->debt = wants_more ? lane->debt + budget->owed : 0;
 	return wants_more;
 }

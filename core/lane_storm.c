@@ -11,7 +11,8 @@
  * that bounds what a storm can cost, and its sender's messages are only late. If that has happened STORM_PAUSES times
  * without a single message in between, the lane is cut off.
  *
- * All pauses are equally long, so the list of paused lanes is in the order of their ends, and one timer does.
+ * All pauses are equally long, so the list of paused lanes is in the order of their ends, and one timer does. A lane whose
+ * sender is gone and whose next message cannot be copied for want of memory waits on the same list.
  */
 
 #include <errno.h>
@@ -25,6 +26,10 @@
 #define STORM_RINGS 64
 #define STORM_PAUSE_MS 20
 #define STORM_PAUSES 10
+/* A message pays for so many idle rings before it. */
+#define STORM_CREDIT 8
+/* Pauses further apart than this are not the same storm. */
+#define STORM_CALM_MS 2000
 
 static int storm_set_timer(struct evchan_receiver *receiver, uint64_t milliseconds)
 {
@@ -33,22 +38,36 @@ static int storm_set_timer(struct evchan_receiver *receiver, uint64_t millisecon
 	return loop->ops->timer_set(loop, receiver->storm_timer, (uint32_t)milliseconds);
 }
 
+int lane_leave_alone(struct evchan_lane *lane)
+{
+	struct evchan_receiver *receiver = lane->receiver;
+	int r;
+
+	if (list_is_linked(&lane->storm_link))
+		return 0;
+	/* Without a timer nothing would ever look at it again. */
+	if (list_is_empty(&receiver->stormy)) {
+		r = storm_set_timer(receiver, STORM_PAUSE_MS);
+		if (r < 0)
+			return r;
+	}
+	lane->storm_ends = clock_milliseconds() + STORM_PAUSE_MS;
+	list_append(&receiver->stormy, &lane->storm_link);
+	return 0;
+}
+
 /* Stops listening to a lane for a while. Callback: error. */
 static void storm_pause(struct evchan_lane *lane)
 {
-	struct evchan_receiver *receiver = lane->receiver;
-	bool is_first = list_is_empty(&receiver->stormy);
-
+	if (clock_milliseconds() - lane->storm_ends > STORM_CALM_MS)
+		lane->storm_pauses = 0;
 	if (++lane->storm_pauses >= STORM_PAUSES) {
 		lane_break(lane, -EPROTO, CONTROL_REFUSE_PROTOCOL,
 				"it rings its bell without end and sends nothing");
 		return;
 	}
 	lane_unwatch(lane);
-	lane->storm_ends = clock_milliseconds() + STORM_PAUSE_MS;
-	list_append(&receiver->stormy, &lane->storm_link);
-	/* Without a timer nothing would ever listen to it again. */
-	if (is_first && storm_set_timer(receiver, STORM_PAUSE_MS) < 0)
+	if (lane_leave_alone(lane) < 0)
 		lane_break(lane, -ENOMEM, CONTROL_REFUSE_NONE, "no memory to listen to it again");
 }
 
@@ -58,8 +77,8 @@ bool lane_heard_ring(struct evchan_lane *lane)
 
 	if (tail != lane->rung_tail) {
 		lane->rung_tail = tail;
-		lane->idle_rings = 0;
-		lane->storm_pauses = 0;
+		lane->idle_rings -= lane->idle_rings < STORM_CREDIT ? lane->idle_rings
+								    : STORM_CREDIT;
 		return true;
 	}
 	if (++lane->idle_rings < STORM_RINGS)
@@ -76,7 +95,7 @@ static void storm_resume(struct evchan_lane *lane)
 	int r;
 
 	list_remove(&lane->storm_link);
-	r = lane_watch(lane);
+	r = lane->state == LANE_OPEN ? lane_watch(lane) : 0;
 	if (r < 0) {
 		lane_break(lane, r, CONTROL_REFUSE_NONE, "cannot watch it any more");
 		return;

@@ -33,9 +33,15 @@ struct listener {
  */
 int listener_open(struct listener *listener, const struct address *address, mode_t mode);
 
+/* Lets nobody else in; what waits in the queue can still be accepted. A descriptor that was handed in may be shared with
+ * others, and is left alone. */
+void listener_shut(struct listener *listener);
+
 /*
  * Accepts one connection: close-on-exec, non-blocking, in descriptor.h's table.
- * Never blocks: -EAGAIN none waits. Other errors: -EMFILE, -ENFILE, -ENOMEM, -ENOBUFS; -ECONNABORTED (try again).
+ * Never blocks: -EAGAIN none waits. -ECONNABORTED: this one's own trouble, try again. Others (-EMFILE, -ENFILE, -ENOMEM,
+ * -ENOBUFS; -EPERM and -EACCES of a security module; -EBADF and -ENOTSOCK of a descriptor that was closed behind our back):
+ * likely to be the same at once, try again later.
  */
 int listener_accept(struct listener *listener, int *fd);
 

@@ -320,21 +320,17 @@ int listener_open(struct listener *out, const struct address *address, mode_t mo
 	return 0;
 }
 
-/* Errors after which the next connection may be had at once: this one's own trouble. */
+/* Only what is known to be one connection's own trouble lets the next be tried at once: whoever asks again after any other
+ * error may be told the same for ever, by a level-triggered watch. */
 static int accept_error(int error)
 {
-	switch (error) {
-	case -EMFILE:
-	case -ENFILE:
-	case -ENOMEM:
-	case -ENOBUFS:
-	case -EAGAIN:
-		return error;
-	case -EINVAL: /* shut down */
-		return -EAGAIN;
-	default:
-		return -ECONNABORTED;
-	}
+	return error == -EPROTO ? -ECONNABORTED : error;
+}
+
+void listener_shut(struct listener *listener)
+{
+	if (listener->fd >= 0 && listener->address.kind != ADDRESS_DESCRIPTOR)
+		(void)shutdown(listener->fd, SHUT_RDWR);
 }
 
 int listener_accept(struct listener *listener, int *fd)
@@ -357,13 +353,13 @@ static void close_own(struct listener *listener)
 {
 	int fd, r = 0;
 
-	(void)shutdown(listener->fd, SHUT_RDWR);
+	listener_shut(listener);
 	for (int i = 0; i <= BACKLOG && (r == 0 || r == -ECONNABORTED); i++) {
 		r = listener_accept(listener, &fd);
 		if (r == 0)
 			disposal_close(fd, NULL);
 	}
-	if (r == -EAGAIN)
+	if (r == -EAGAIN || r == -EINVAL)
 		descriptor_close(listener->fd);
 	else
 		disposal_close(listener->fd, NULL);

@@ -81,6 +81,7 @@ static void receiver_release_memory(struct evchan_receiver *receiver)
 	/* The loop may be the application's, which may have freed it in the callback that freed us. */
 	if (receiver->owns_loop)
 		evchan_poll_loop_free(receiver->loop);
+	free(receiver->copy);
 	free(receiver);
 }
 
@@ -133,7 +134,7 @@ static int receiver_choose_bell(struct evchan_receiver *receiver)
 	receiver->is_edge = receiver->loop->ops->features & EVCHAN_LOOP_EDGE;
 	switch ((enum evchan_bell)receiver->options.bell) {
 	case EVCHAN_BELL_DEFAULT:
-		receiver->bell = receiver->is_edge ? BELL_EVENTFD : BELL_PIPE;
+		receiver->bell = BELL_EVENTFD; /* the pipe is for where there is none: see below */
 		break;
 	case EVCHAN_BELL_EVENTFD:
 		receiver->bell = BELL_EVENTFD;

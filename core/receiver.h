@@ -38,10 +38,12 @@ struct evchan_receiver {
 
 	struct listener listener;
 	struct evchan_watch *listen_watch;
-	struct evchan_timer *accept_timer; /* set while accepting is suspended */
+	struct evchan_timer *accept_timer; /* set while accepting is suspended, or guests wait */
+	unsigned accept_round;       /* how often it fired */
 	struct admission admission;
 	struct list guests;          /* struct guest, oldest first: also the order of their time-outs */
 	struct evchan_timer *hello_timer;
+	bool hello_timer_set;
 	struct list evicted;         /* struct eviction: lane ids that do not get back in */
 	unsigned eviction_count;
 
@@ -53,9 +55,13 @@ struct evchan_receiver {
 	bool turn_is_owed;           /* it came while a callback ran the loop: the outermost frame asks again */
 	uint64_t last_turn;          /* number of the loop's turn the budget is of */
 	struct lane_budget turn_budget;
-	struct list stormy;          /* lanes that are not listened to for a while, see lane_storm.c */
+	struct list stormy;          /* lanes that are left alone for a while, see lane_storm.c */
 	struct evchan_timer *storm_timer;
 	bool is_serving;             /* lanes are being served right now */
+	void *copy;                  /* in copy mode: private memory of the one message that is being delivered */
+	size_t copy_size;
+	size_t copy_needed;          /* by the largest message of the last few */
+	unsigned copies;             /* how few */
 	struct evchan_lane *pulled;  /* whose message the application has, from receive_wait */
 	uint32_t pulled_of_lane;     /* messages pulled in a row from the lane at the head of `ready` */
 	uint32_t pulled_since_look;  /* messages pulled since the descriptors were looked at */
@@ -63,6 +69,7 @@ struct evchan_receiver {
 	bool is_suspended;           /* no descriptors or memory: accept_timer is set */
 	bool is_shutting_down;
 	bool shutdown_complete;
+	unsigned shutdown_accepted;  /* connections asked for since it began */
 
 	struct evchan_receiver_stats stats;
 };
@@ -111,6 +118,8 @@ int receiver_start_accepting(struct evchan_receiver *receiver);
 void receiver_stop_accepting(struct evchan_receiver *receiver);
 /* Descriptors or memory ran out: accepts nothing for a while, then looks again at the listener and at all guests. */
 void receiver_suspend_accepting(struct evchan_receiver *receiver);
+/* Looks again at all guests that wait, after the same while; goes on accepting. */
+void receiver_retry_later(struct evchan_receiver *receiver);
 /* A guest is gone: there may be room for others. */
 void receiver_guest_is_gone(struct evchan_receiver *receiver);
 

@@ -2,9 +2,9 @@
 /*
  * The listener's side: connections become guests, guests that take too long are shown out.
  *
- * Two things stop the listener for a while: this process has no descriptors or memory left (a timer tries again), or
- * too many guests have not said hello yet (the next one to go makes room). What waits meanwhile waits in the kernel's
- * queue, with its messages in its ring: nothing is lost by it.
+ * Three things stop the listener for a while: this process has no descriptors or memory left, or too many descriptors of
+ * strangers wait to be let go of (a timer tries again); or too many guests have not said hello yet (the next one to go makes
+ * room). What waits meanwhile waits in the kernel's queue, with its messages in its ring: nothing is lost by it.
  */
 
 #include <errno.h>
@@ -14,14 +14,20 @@
 #include <evchan/loop.h>
 
 #include "clock.h"
+#include "disposal.h"
 #include "guest.h"
 #include "log.h"
 #include "receiver.h"
 
 /* Accepted per turn: a flood of connections must not keep lanes waiting. */
 #define ACCEPT_PER_TURN 32
+/* While lanes have work: an accept costs about as much as a lane's share of small messages. */
+#define ACCEPT_PER_BUSY_TURN 1
 /* How long to wait for descriptors or memory. */
 #define ACCEPT_RETRY_MS 50
+/* Descriptors of all users that may wait for disposal: each is taken from the process's limit, and a user can make any
+ * number of connections that leave some. */
+#define ACCEPT_PENDING_MAX 128
 
 static void receiver_listener_ready(void *arg, unsigned events);
 
@@ -29,7 +35,8 @@ int receiver_start_accepting(struct evchan_receiver *receiver)
 {
 	struct evchan_loop *loop = receiver->loop;
 
-	if (receiver->listener.fd < 0 || receiver->listen_watch)
+	/* A shutdown accepts by itself. */
+	if (receiver->listener.fd < 0 || receiver->listen_watch || receiver->is_shutting_down)
 		return 0;
 	return loop->ops->watch_add(loop, &receiver->listen_watch, receiver->listener.fd,
 			EVCHAN_LOOP_READ, receiver_listener_ready, receiver);
@@ -44,13 +51,31 @@ void receiver_stop_accepting(struct evchan_receiver *receiver)
 	receiver->listen_watch = NULL;
 }
 
-void receiver_suspend_accepting(struct evchan_receiver *receiver)
+static int receiver_set_accept_timer(struct evchan_receiver *receiver)
 {
 	struct evchan_loop *loop = receiver->loop;
+	int r = loop->ops->timer_set(loop, receiver->accept_timer, ACCEPT_RETRY_MS);
 
-	receiver_stop_accepting(receiver);
+	if (r < 0)
+		log_line(EVCHAN_LOG_WARNING, "%s: no memory for a timer: %s",
+				receiver->listener.address.text, evchan_strerror(r));
+	return r;
+}
+
+void receiver_suspend_accepting(struct evchan_receiver *receiver)
+{
 	receiver->is_suspended = true;
-	(void)loop->ops->timer_set(loop, receiver->accept_timer, ACCEPT_RETRY_MS);
+	if (receiver_set_accept_timer(receiver) == 0)
+		receiver_stop_accepting(receiver);
+	/* Otherwise nothing would end the wait: the listener's next event does, however soon it comes, or the next turn. */
+	else if (receiver->is_shutting_down)
+		receiver_want_turn(receiver);
+}
+
+void receiver_retry_later(struct evchan_receiver *receiver)
+{
+	/* If there is no timer to be had, the guest's own time-out looks again. */
+	(void)receiver_set_accept_timer(receiver);
 }
 
 void receiver_guest_is_gone(struct evchan_receiver *receiver)
@@ -59,8 +84,10 @@ void receiver_guest_is_gone(struct evchan_receiver *receiver)
 
 	if (receiver->handle.is_freed)
 		return;
-	if (list_is_empty(&receiver->guests) && receiver->hello_timer)
+	if (list_is_empty(&receiver->guests) && receiver->hello_timer) {
 		loop->ops->timer_clear(loop, receiver->hello_timer);
+		receiver->hello_timer_set = false;
+	}
 	if (receiver->is_shutting_down)
 		receiver_want_turn(receiver);
 	if (receiver->listen_watch)
@@ -68,6 +95,13 @@ void receiver_guest_is_gone(struct evchan_receiver *receiver)
 	/* Suspended for descriptors: the timer goes on; there is one more free now in any case. */
 	if (receiver_start_accepting(receiver) < 0)
 		receiver_suspend_accepting(receiver);
+}
+
+/* Whether strangers' descriptors must go before more may come. A shutdown cannot wait for those: its end closes what
+ * is left in the queue in the same way. */
+static bool receiver_is_choked(const struct evchan_receiver *receiver)
+{
+	return !receiver->is_shutting_down && disposal_pending_descriptors() > ACCEPT_PENDING_MAX;
 }
 
 /* Accepts one. Errors: -EAGAIN none there, or no room for guests; others: suspended. Callback: as guest_new(). */
@@ -80,6 +114,10 @@ static int receiver_accept_one(struct evchan_receiver *receiver)
 	if (receiver->admission.guests >= ADMISSION_GUESTS_MAX) {
 		receiver_stop_accepting(receiver);
 		return -EAGAIN;
+	}
+	if (receiver_is_choked(receiver)) {
+		receiver_suspend_accepting(receiver);
+		return -EBUSY;
 	}
 	r = listener_accept(&receiver->listener, &fd);
 	if (r == -ECONNABORTED)
@@ -105,16 +143,23 @@ int receiver_accept_some(struct evchan_receiver *receiver, unsigned most)
 	return r;
 }
 
+static bool receiver_is_busy(const struct evchan_receiver *receiver)
+{
+	return !list_is_empty(&receiver->ready) || !list_is_empty(&receiver->unfinished);
+}
+
 static void receiver_listener_ready(void *arg, unsigned events)
 {
 	struct evchan_receiver *receiver = arg;
 
 	(void)events;
 	receiver_enter(receiver);
-	(void)receiver_accept_some(receiver, ACCEPT_PER_TURN);
+	(void)receiver_accept_some(receiver, receiver_is_busy(receiver) ? ACCEPT_PER_BUSY_TURN
+								       : ACCEPT_PER_TURN);
 	receiver_leave(receiver);
 }
 
+/* One that was not looked at in this round. */
 static struct guest *receiver_waiting_guest(struct evchan_receiver *receiver)
 {
 	struct list *link;
@@ -122,13 +167,13 @@ static struct guest *receiver_waiting_guest(struct evchan_receiver *receiver)
 	for (link = receiver->guests.next; link != &receiver->guests; link = link->next) {
 		struct guest *guest = CONTAINER_OF(link, struct guest, link);
 
-		if (guest->is_waiting)
+		if (guest->is_waiting && guest->round != receiver->accept_round)
 			return guest;
 	}
 	return NULL;
 }
 
-/* Descriptors may be free again: the waiting guests first, they were here before. */
+/* There may be descriptors or memory again: the waiting guests first, they were here before. */
 static void receiver_accept_again(void *arg)
 {
 	struct evchan_receiver *receiver = arg;
@@ -138,34 +183,48 @@ static void receiver_accept_again(void *arg)
 		return;
 	receiver_enter(receiver);
 	receiver->is_suspended = false;
+	receiver->accept_round++;
 	if (receiver_start_accepting(receiver) < 0)
 		receiver_suspend_accepting(receiver);
-	/* Each look ends a guest's wait, or finds that there is nothing to be had yet, which suspends
-	 * again. The list is searched anew each time: looking calls back. */
+	/* Each look ends a guest's wait, or sets the timer again. The list is searched anew each time: looking calls
+	 * back. Without descriptors for one there are none for the others. */
 	while (!receiver->handle.is_freed && !receiver->is_suspended &&
-			(guest = receiver_waiting_guest(receiver)))
+			(guest = receiver_waiting_guest(receiver))) {
+		guest->round = receiver->accept_round;
 		guest_look(guest);
+	}
 	if (!receiver->handle.is_freed && receiver->is_shutting_down)
 		receiver_want_turn(receiver);
 	receiver_leave(receiver);
+}
+
+/* Should it fail, the next guest tries again. */
+static void receiver_set_hello_timer(struct evchan_receiver *receiver, uint64_t milliseconds)
+{
+	struct evchan_loop *loop = receiver->loop;
+
+	receiver->hello_timer_set = loop->ops->timer_set(loop, receiver->hello_timer,
+						    (uint32_t)milliseconds) == 0;
+	if (!receiver->hello_timer_set)
+		log_line(EVCHAN_LOG_WARNING, "%s: no memory for a timer: a silent connection stays",
+				receiver->listener.address.text);
 }
 
 /* The oldest guest's time is over. The list is in the order of the deadlines: all wait equally long. */
 static void receiver_hello_timed_out(void *arg)
 {
 	struct evchan_receiver *receiver = arg;
-	struct evchan_loop *loop = receiver->loop;
 	uint64_t now = clock_milliseconds();
 	struct guest *guest;
 
 	if (handle_is_foreign(&receiver->handle))
 		return;
 	receiver_enter(receiver);
+	receiver->hello_timer_set = false;
 	while (!receiver->handle.is_freed && !list_is_empty(&receiver->guests)) {
 		guest = LIST_FIRST(&receiver->guests, struct guest, link);
 		if (guest->deadline > now) {
-			(void)loop->ops->timer_set(loop, receiver->hello_timer,
-					(uint32_t)(guest->deadline - now));
+			receiver_set_hello_timer(receiver, guest->deadline - now);
 			break;
 		}
 		guest_expire(guest);
@@ -175,14 +234,11 @@ static void receiver_hello_timed_out(void *arg)
 
 void receiver_expect_hello(struct evchan_receiver *receiver, struct guest *guest)
 {
-	struct evchan_loop *loop = receiver->loop;
-	bool is_first = list_is_empty(&receiver->guests);
-
 	guest->deadline = clock_milliseconds() + receiver->options.hello_timeout_ms;
 	list_append(&receiver->guests, &guest->link);
-	if (is_first)
-		(void)loop->ops->timer_set(loop, receiver->hello_timer,
-				receiver->options.hello_timeout_ms);
+	/* If it is set, then for the oldest guest, or for one that was older. */
+	if (!receiver->hello_timer_set)
+		receiver_set_hello_timer(receiver, receiver->options.hello_timeout_ms);
 }
 
 int receiver_accept_init(struct evchan_receiver *receiver)

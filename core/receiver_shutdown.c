@@ -2,7 +2,7 @@
 /*
  * Ending in order (design, section 10.15), in steps that each turn of the loop takes further:
  *
- *	1. admit what waits in the listener's queue, then stop listening: the path is free
+ *	1. let nobody new in; admit what waits in the listener's queue, then stop listening: the path is free
  *	2. guests get one more look; those that have not said a whole hello are shown out
  *	3. lanes whose senders are gone are drained
  *	4. the lanes of living senders end; their rings go on to the next receiver
@@ -16,7 +16,10 @@
 #include "guest.h"
 #include "receiver.h"
 
-/* More than any listener's queue holds. */
+/* Accepted per turn: other events have theirs in between. */
+#define SHUTDOWN_ACCEPT_STEP 64
+/* More than any listener's queue holds. A descriptor that was handed in may be shared, and goes on letting people in: who
+ * comes later than this is the next receiver's. */
 #define SHUTDOWN_ACCEPT_MOST 8192
 
 int evchan_receiver_shutdown(struct evchan_receiver *receiver)
@@ -29,6 +32,9 @@ int evchan_receiver_shutdown(struct evchan_receiver *receiver)
 	if (receiver->is_shutting_down)
 		return -EALREADY;
 	receiver->is_shutting_down = true;
+	/* From here on each turn accepts, and no watch. */
+	receiver_stop_accepting(receiver);
+	listener_shut(&receiver->listener);
 	receiver->is_paused = true; /* so that resume looks at every lane */
 	for (link = receiver->lanes.next; link != &receiver->lanes; link = link->next)
 		CONTAINER_OF(link, struct evchan_lane, link)->is_paused = false;
@@ -44,13 +50,18 @@ static bool shutdown_close_listener(struct evchan_receiver *receiver)
 
 	if (receiver->listener.fd < 0)
 		return true;
-	r = receiver_accept_some(receiver, SHUTDOWN_ACCEPT_MOST);
+	r = receiver_accept_some(receiver, SHUTDOWN_ACCEPT_STEP);
 	if (receiver->handle.is_freed)
 		return false;
 	/* No room for guests: they go within the hello time-out. No descriptors: the timer tries again. Either makes another
-	 * turn. (0: more than any queue holds, so somebody keeps connecting.) */
+	 * turn. */
 	if ((r < 0 && r != -EAGAIN) || receiver->admission.guests >= ADMISSION_GUESTS_MAX)
 		return false;
+	receiver->shutdown_accepted += SHUTDOWN_ACCEPT_STEP;
+	if (r == 0 && receiver->shutdown_accepted < SHUTDOWN_ACCEPT_MOST) {
+		receiver_want_turn(receiver);
+		return false;
+	}
 	receiver_stop_accepting(receiver);
 	listener_deinit(&receiver->listener, false);
 	return true;

@@ -41,14 +41,18 @@ static void receiver_refill(struct evchan_receiver *receiver)
 	list_append_all(&receiver->ready, &receiver->unfinished);
 }
 
-/* The share of one lane, and no more than what is left of the turn. */
-static struct lane_budget receiver_lane_share(const struct evchan_receiver *receiver)
+/* The share of one lane less what it owes, but enough for one message, and no more than what is left of the turn. */
+static struct lane_budget receiver_lane_share(const struct evchan_receiver *receiver,
+		struct evchan_lane *lane)
 {
 	struct lane_budget share = {
 		.messages = receiver->options.turn_messages,
 		.bytes = receiver->options.turn_bytes,
 	};
+	uint64_t paid = lane->debt < share.bytes ? lane->debt : share.bytes - 1;
 
+	lane->debt -= paid;
+	share.bytes -= paid;
 	if (share.messages > receiver->turn_budget.messages)
 		share.messages = receiver->turn_budget.messages;
 	if (share.bytes > receiver->turn_budget.bytes)
@@ -58,8 +62,9 @@ static struct lane_budget receiver_lane_share(const struct evchan_receiver *rece
 
 static void receiver_serve_lane(struct evchan_receiver *receiver, struct evchan_lane *lane)
 {
-	struct lane_budget share = receiver_lane_share(receiver);
+	struct lane_budget share = receiver_lane_share(receiver, lane);
 	struct lane_budget left = share;
+	uint64_t spent;
 	bool wants_more;
 
 	list_remove(&lane->ready_link);
@@ -67,7 +72,10 @@ static void receiver_serve_lane(struct evchan_receiver *receiver, struct evchan_
 	if (receiver->handle.is_freed)
 		return;
 	receiver->turn_budget.messages -= share.messages - left.messages;
-	receiver->turn_budget.bytes -= share.bytes - left.bytes;
+	spent = share.bytes - left.bytes + left.owed;
+	receiver->turn_budget.bytes -= spent < receiver->turn_budget.bytes
+						       ? spent
+						       : receiver->turn_budget.bytes;
 	/* A callback may have put it back already. */
 	if (wants_more && !list_is_linked(&lane->ready_link))
 		list_append(&receiver->unfinished, &lane->ready_link);
@@ -126,7 +134,9 @@ static bool receiver_try_turn_now(struct evchan_receiver *receiver)
 {
 	uint64_t turn = receiver_turn_number(receiver);
 
-	if (turn == 0 || receiver->is_serving || receiver->handle.depth > 1)
+	/* A shutdown goes one step per turn, not one for each lane that rings in it. */
+	if (turn == 0 || receiver->is_serving || receiver->is_shutting_down ||
+			receiver->handle.depth > 1)
 		return false;
 	if (turn != receiver->last_turn) {
 		receiver->last_turn = turn;

@@ -36,7 +36,7 @@ static void receiver_rotate(struct evchan_receiver *receiver, struct evchan_lane
 /* Finds the next message among the lanes on the list. Returns 1, 0 none, -ECANCELED freed in a callback. */
 static int receiver_pull(struct evchan_receiver *receiver)
 {
-	struct lane_budget nothing = { 0, 0 };
+	struct lane_budget nothing = { .messages = 0 };
 	struct evchan_lane *lane;
 	int r;
 

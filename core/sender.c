@@ -13,6 +13,7 @@
 
 #include "options.h"
 #include "random_bytes.h"
+#include "unix_socket.h"
 
 static void sender_release_memory(struct evchan_sender *sender)
 {
@@ -122,7 +123,13 @@ static void sender_remove_timers(struct evchan_sender *sender)
 
 static int sender_start(struct evchan_sender *sender)
 {
+	bool listens;
 	int r;
+
+	/* Before anything is opened that could get the number of a descriptor that is not there. */
+	r = sender->address.kind == ADDRESS_DESCRIPTOR ? unix_socket_check(sender->address.fd, &listens) : 0;
+	if (r < 0)
+		return r;
 
 	r = sender_connect_init(sender);
 	if (r < 0)

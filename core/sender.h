@@ -14,6 +14,7 @@
  *	sender_send.c     the path of every message
  *	sender_room.c     wants (room, emptiness) and the bells that answer them
  *	sender_connect.c  the connection: attempts, welcome, refusal, hang-up
+ *	sender_storm.c    a receiver that rings without end
  *	sender_notify.c   callbacks that are due
  *	sender_wait.c     the calls that wait
  *
@@ -75,7 +76,13 @@ struct evchan_sender {
 	struct control_socket control;
 	struct evchan_watch *control_watch;
 	struct evchan_timer *retry_timer;
-	uint32_t attempt;          /* since the last welcome */
+	uint32_t attempt;          /* since the last connection that has lasted */
+	uint64_t welcomed_at;      /* clock_milliseconds(), of this connection */
+	uint64_t welcomed_head;    /* the head then */
+	uint64_t rung_head;        /* the head at the last ring */
+	uint32_t idle_looks;       /* rings for nothing since then */
+	uint32_t storm_pauses;     /* since it moved */
+	uint64_t storm_ends;       /* clock_milliseconds(), of the last pause */
 	bool was_connected;
 	bool said_bye;             /* the receiver */
 	bool told_untrusted;       /* the application, since the last trusted listener */
@@ -151,6 +158,12 @@ void sender_unwatch(struct evchan_sender *sender);
 
 /* Closes what belongs to the connection, says nothing. */
 void sender_close_connection(struct evchan_sender *sender);
+
+/* ---- sender_storm.c */
+
+/* A ring was heard, and looked at. Whether the control socket is still to be watched: not if it was one too many, which is
+ * dealt with then. */
+bool sender_heard_ring(struct evchan_sender *sender);
 
 /* ---- sender_notify.c */
 

@@ -14,12 +14,15 @@
 #include <evchan/loop.h>
 
 #include "backoff.h"
+#include "clock.h"
 #include "log.h"
 #include "random_bytes.h"
 #include "sender.h"
 
 /* Frames taken per wake-up; the watch is level-triggered, what is left wakes again. */
 #define SENDER_FRAMES_PER_LOOK 64
+/* A connection that has lasted so long, or brought anything across, was a good one. */
+#define SENDER_LASTING_MS 1000
 /* How long to wait when the welcome's descriptors cannot be received. */
 #define SENDER_DESCRIPTORS_RETRY_MS 50
 
@@ -167,7 +170,8 @@ static void sender_attempt(struct evchan_sender *sender)
 		sender_schedule_attempt(sender, 0);
 }
 
-/* The timer serves two ends: another attempt, or another look for a welcome that could not be received. */
+/* The timer serves three ends: another attempt, another look for a welcome that could not be received, and another at a
+ * receiver that has rung too often. */
 static void sender_retry(void *arg)
 {
 	struct evchan_sender *sender = arg;
@@ -231,11 +235,23 @@ static bool sender_may_reconnect(const struct evchan_sender *sender)
 	       !(sender->was_connected && (sender->options.flags & EVCHAN_SENDER_NO_RECONNECT));
 }
 
+/* Attempts come slower and slower until there is a receiver that is good for something: not one that welcomes and hangs up,
+ * again and again. */
+static void sender_judge_connection(struct evchan_sender *sender)
+{
+	if (sender->state != SENDER_CONNECTED)
+		return;
+	if (sender->ring.head != sender->welcomed_head ||
+			clock_milliseconds() - sender->welcomed_at >= SENDER_LASTING_MS)
+		sender->attempt = 0;
+}
+
 /* The connection is closed; what was released under it is known, the rest stays in the ring. */
 static void sender_lose_connection(struct evchan_sender *sender)
 {
 	/* The dead receiver's last head is read before its page goes. */
 	ring_writer_detach(&sender->ring);
+	sender_judge_connection(sender);
 	sender_close_connection(sender);
 	sender->state = SENDER_WAITING;
 	/* It may have released room without getting around to the ring (design, section 10.2). */
@@ -247,7 +263,6 @@ void sender_disconnect(struct evchan_sender *sender, int error)
 	if (sender->state == SENDER_CONNECTED) {
 		sender->due |= SENDER_DUE_DISCONNECTED;
 		sender->due_disconnect_error = error;
-		sender->attempt = 0;
 	}
 	sender_lose_connection(sender);
 	if (sender_may_reconnect(sender))
@@ -295,7 +310,11 @@ static void sender_welcomed(struct evchan_sender *sender)
 	sender->due |= SENDER_DUE_CONNECTED;
 	sender->due_resumed = sender->was_connected;
 	sender->was_connected = true;
-	sender->attempt = 0;
+	sender->welcomed_at = clock_milliseconds();
+	sender->welcomed_head = sender->ring.head;
+	sender->rung_head = sender->ring.head;
+	sender->idle_looks = 0;
+	sender->storm_pauses = 0;
 	sender->state = SENDER_CONNECTED;
 	/* Both sides act once after every welcome, whatever is armed: a ring may have died with the last
 	 * receiver (design, section 10.2). */
@@ -344,7 +363,7 @@ static bool sender_handle_answer(struct evchan_sender *sender, enum control_type
 {
 	int r = -EPROTO;
 
-	if (type == CONTROL_BYE) {
+	if (type == CONTROL_BYE && !sender->said_bye) {
 		sender->said_bye = true;
 		return true;
 	}
@@ -368,7 +387,7 @@ static bool sender_handle_frame(struct evchan_sender *sender, enum control_type 
 		*rang = true;
 		return true;
 	}
-	if (type == CONTROL_BYE) {
+	if (type == CONTROL_BYE && !sender->said_bye) {
 		sender->said_bye = true;
 		return true;
 	}
@@ -384,8 +403,6 @@ static void sender_read_failed(struct evchan_sender *sender, int error)
 	struct evchan_loop *loop = sender->loop;
 
 	switch (error) {
-	case -EAGAIN:
-		return;
 	case -EPIPE:
 		sender_disconnect(sender, sender->said_bye ? 0 : -ECONNRESET);
 		return;
@@ -400,6 +417,13 @@ static void sender_read_failed(struct evchan_sender *sender, int error)
 	default:
 		sender_disconnect(sender, -EPROTO);
 	}
+}
+
+/* A ring among the frames. Whether the connection is still there, and to be watched. */
+static bool sender_heard_room(struct evchan_sender *sender)
+{
+	sender_look_for_room(sender);
+	return sender->state == SENDER_CONNECTED && sender_heard_ring(sender);
 }
 
 void sender_read_control(struct evchan_sender *sender)
@@ -423,13 +447,12 @@ void sender_read_control(struct evchan_sender *sender)
 			is_there = sender_handle_frame(sender, type, frame, (size_t)r, &rang);
 		}
 	}
-	if (is_there && rang) {
-		sender->wakeups++;
-		sender_look_for_room(sender);
-	}
-	if (is_there && r < 0)
+	sender->wakeups += rang;
+	if (is_there && r < 0 && r != -EAGAIN) {
 		sender_read_failed(sender, r);
-	else if (is_there && sender_watch_control(sender) < 0)
+		return;
+	}
+	if (is_there && (!rang || sender_heard_room(sender)) && sender_watch_control(sender) < 0)
 		sender_disconnect(sender, -ENOMEM);
 }
 

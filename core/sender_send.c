@@ -164,7 +164,7 @@ static inline int sender_begin(struct evchan_sender *sender, uint32_t type, size
 int evchan_send(struct evchan_sender *sender, uint32_t type, const void *data, size_t size,
 		unsigned flags)
 {
-	void *space;
+	void *space = NULL;
 	int r;
 
 	r = sender_begin(sender, type, size, flags, &space);
@@ -193,7 +193,7 @@ int evchan_sendv(struct evchan_sender *sender, uint32_t type, const struct iovec
 		unsigned flags)
 {
 	unsigned char *at;
-	void *space;
+	void *space = NULL;
 	size_t size;
 	int r;
 

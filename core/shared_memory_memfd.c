@@ -103,6 +103,18 @@ static int allocate(int fd, off_t size)
 	return 0;
 }
 
+/* Pages that are allocated but were never touched look like holes to the peer. Cannot fail: they are there. */
+static void populate(const struct shared_memory *memory, unsigned flags)
+{
+	size_t size = (size_t)shared_memory_object_size(memory);
+
+	if ((flags & SHARED_MEMORY_LAZY) || madvise(memory->base, size, MADV_POPULATE_WRITE) == 0)
+		return;
+	/* Linux before 5.14 */
+	for (size_t at = 0; at < size; at += shared_memory_page_size())
+		((volatile unsigned char *)memory->base)[at] = 0;
+}
+
 static int set_size(const struct shared_memory *memory, unsigned flags)
 {
 	off_t size = shared_memory_object_size(memory);
@@ -153,6 +165,7 @@ int shared_memory_create(struct shared_memory *out, size_t header_size, size_t d
 	r = shared_memory_map(&memory, memory.fd, true);
 	if (r < 0)
 		goto fail;
+	populate(&memory, flags);
 	/* After the mapping: the seal refuses every later one that could write, our own included. */
 	r = seal(&memory);
 	if (r < 0)
@@ -192,8 +205,9 @@ static int check_object(struct shared_memory *memory, int fd, unsigned flags)
 		return -EMEDIUMTYPE;
 	if (status.st_size != size)
 		return -EBADMSG;
-	/* Pages in swap count as blocks, those of a large folio beyond the end do too. */
-	if (!(flags & SHARED_MEMORY_LAZY) && (off_t)status.st_blocks < size / 512)
+	/* The number of blocks would not do: those beyond the end count too, and anybody can have some there instead of
+	 * within. Pages in swap are data. */
+	if (!(flags & SHARED_MEMORY_LAZY) && lseek(fd, 0, SEEK_HOLE) != size)
 		return -ENODATA;
 	note_identity(memory, &status);
 	return 0;

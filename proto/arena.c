@@ -2,6 +2,9 @@
 /*
  * Chunks of an arena. Each new chunk is twice as large as all before it together, so that after a reset, which keeps the largest
  * only, the same amount fits after one more allocation at the most, and from then on without any.
+ *
+ * No chunk has more than a header beyond the limit. As each doubles what there is, all together have at most two and
+ * a half times as much.
  */
 
 #include "arena.h"
@@ -14,36 +17,51 @@
 #define CHUNK_MIN ((size_t)4096)
 #define LIMIT_DEFAULT ((size_t)64 << 20)
 
-static void use_chunk(struct evchan_proto_arena *arena, struct arena_chunk *chunk)
+static void use_chunk(struct evchan_proto_arena *arena, struct arena_chunk *chunk, size_t room)
 {
+	arena->room = room;
 	arena->low = (unsigned char *)chunk + CHUNK_HEADER;
 	/* High may be anything, low must stay aligned below it. */
-	arena->high = (unsigned char *)chunk + chunk->size;
+	arena->high = arena->low + room;
+}
+
+/* What a new chunk shall have, to hold `size` bytes now and as much more as seems wise, but not more than `left`. */
+static size_t choose_usable(const struct evchan_proto_arena *arena, size_t size, size_t left)
+{
+	size_t usable = CHUNK_MIN - CHUNK_HEADER;
+
+	if (arena->allocated > SIZE_MAX / 4)
+		usable = left;
+	else if (2 * arena->allocated > usable)
+		usable = 2 * arena->allocated;
+	if (usable < size)
+		usable = size;
+	return usable < left ? usable : left;
 }
 
 /* A chunk that has room for `size` bytes. Whether it could be had. */
 static bool add_chunk(struct evchan_proto_arena *arena, size_t size)
 {
-	size_t left = arena->limit - arena->allocated;
-	size_t wanted = arena->allocated > CHUNK_MIN / 2 ? 2 * arena->allocated : CHUNK_MIN;
+	size_t used = evchan_proto_arena_used(arena);
+	size_t left = arena->limit - used, usable;
 	struct arena_chunk *chunk;
 
 	arena->error = -ENOBUFS;
-	if (left < CHUNK_HEADER || size > left - CHUNK_HEADER)
+	if (size > left)
 		return false;
-	if (wanted < size + CHUNK_HEADER)
-		wanted = size + CHUNK_HEADER;
-	if (wanted > left)
-		wanted = left;
-	chunk = malloc(wanted);
+	usable = choose_usable(arena, size, left);
 	arena->error = -ENOMEM;
+	if (usable > SIZE_MAX / 2)
+		return false;
+	chunk = malloc(CHUNK_HEADER + usable);
 	if (!chunk)
 		return false;
-	chunk->size = wanted;
+	chunk->usable = usable;
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
-	arena->allocated += wanted;
-	use_chunk(arena, chunk);
+	arena->allocated += CHUNK_HEADER + usable;
+	arena->spent = used;
+	use_chunk(arena, chunk, usable);
 	return true;
 }
 
@@ -86,33 +104,41 @@ void evchan_proto_arena_free(struct evchan_proto_arena *arena)
 	free(arena);
 }
 
-void evchan_proto_arena_reset(struct evchan_proto_arena *arena)
+/* Frees all chunks but the largest. */
+static struct arena_chunk *keep_largest(struct arena_chunk *chunks)
 {
-	struct arena_chunk *kept = arena->chunks, *chunk, *next;
+	struct arena_chunk *kept = chunks, *chunk, *next;
 
-	if (!kept)
-		return;
-	if (!kept->next) {
-		use_chunk(arena, kept);
-		return;
-	}
-	for (chunk = kept->next; chunk; chunk = chunk->next)
-		if (chunk->size > kept->size)
+	for (chunk = chunks->next; chunk; chunk = chunk->next)
+		if (chunk->usable > kept->usable)
 			kept = chunk;
-	for (chunk = arena->chunks; chunk; chunk = next) {
+	for (chunk = chunks; chunk; chunk = next) {
 		next = chunk->next;
 		if (chunk != kept)
 			free(chunk);
 	}
 	kept->next = NULL;
-	arena->chunks = kept;
-	arena->allocated = kept->size;
-	use_chunk(arena, kept);
+	return kept;
+}
+
+void evchan_proto_arena_reset(struct evchan_proto_arena *arena)
+{
+	struct arena_chunk *kept = arena->chunks;
+
+	if (!kept)
+		return;
+	if (kept->next) {
+		kept = keep_largest(kept);
+		arena->chunks = kept;
+		arena->allocated = CHUNK_HEADER + kept->usable;
+		arena->spent = 0;
+	}
+	use_chunk(arena, kept, kept->usable);
 }
 
 size_t evchan_proto_arena_used(const struct evchan_proto_arena *arena)
 {
-	return arena->allocated - (size_t)(arena->high - arena->low);
+	return arena->spent + arena->room - arena_free(arena);
 }
 
 size_t evchan_proto_arena_allocated(const struct evchan_proto_arena *arena)

@@ -5,6 +5,9 @@
 /*
  * Memory that is taken piece by piece and given back all at once. Structs and arrays grow from the low end of a chunk,
  * 8-aligned; strings from the high end, unaligned: so neither wastes room for the other.
+ *
+ * The limit is on what is taken, not on the chunks it comes from: whether a message fits must not depend on what
+ * earlier messages, somebody else's maybe, have left behind.
  */
 
 #include <stddef.h>
@@ -13,13 +16,15 @@
 
 struct arena_chunk {
 	struct arena_chunk *next; /* older and, but for one, smaller */
-	size_t size;              /* of the whole chunk */
+	size_t usable;            /* bytes behind this header */
 };
 
 struct evchan_proto_arena {
 	unsigned char *low;  /* free is [low, high) of the newest chunk */
 	unsigned char *high;
 	struct arena_chunk *chunks;
+	size_t room;         /* of the newest chunk, what may be taken without crossing the limit */
+	size_t spent;        /* taken from the others */
 	size_t allocated;    /* bytes of all chunks */
 	size_t limit;
 	int error;           /* why the last one failed: -ENOMEM or -ENOBUFS */
@@ -29,25 +34,30 @@ struct evchan_proto_arena {
 void *arena_take_low_slowly(struct evchan_proto_arena *arena, size_t size);
 void *arena_take_high_slowly(struct evchan_proto_arena *arena, size_t size);
 
-/* 8-aligned. */
+static inline size_t arena_free(const struct evchan_proto_arena *arena)
+{
+	return (size_t)(arena->high - arena->low);
+}
+
+/* 8-aligned. `size` is not 0. */
 static inline void *arena_take_low(struct evchan_proto_arena *arena, size_t size)
 {
 	size_t rounded = (size + 7) & ~(size_t)7;
 	unsigned char *taken = arena->low;
 
-	if (rounded < size || rounded > (size_t)(arena->high - arena->low))
+	if (rounded < size || rounded > arena_free(arena))
 		return arena_take_low_slowly(arena, size);
 	arena->low += rounded;
 	return taken;
 }
 
-/* Unaligned. */
+/* Unaligned. `size` is not 0. */
 static inline void *arena_take_high(struct evchan_proto_arena *arena, size_t size)
 {
-	if (size > (size_t)(arena->high - arena->low))
+	if (size > arena_free(arena))
 		return arena_take_high_slowly(arena, size);
-	arena->high -= size;
 	/* Low is 8-aligned and stays so whatever high is. */
+	arena->high -= size;
 	return arena->high;
 }
 

@@ -34,6 +34,22 @@ static const struct plan *find_plan(const struct evchan_proto_types *types,
 	return types ? plan_table_find(&types->plans, descriptor) : NULL;
 }
 
+/* With a plan for this one time. What it decodes does not point to it. */
+static int decode_unplanned(const ProtobufCMessage **message, struct evchan_proto_arena *arena,
+		const ProtobufCMessageDescriptor *descriptor, const void *data, size_t size,
+		const struct decode_rules *rules, struct evchan_proto_problem *problem)
+{
+	struct plan_table table = PLAN_TABLE_NONE;
+	const struct plan *plan;
+	int r;
+
+	r = plan_table_add(&table, &plan, descriptor);
+	if (r == 0)
+		r = decode_message(message, arena, plan, data, size, rules, problem);
+	plan_table_deinit(&table);
+	return r;
+}
+
 int evchan_proto_decode(const ProtobufCMessage **message, struct evchan_proto_arena *arena,
 		struct evchan_proto_types *types, const ProtobufCMessageDescriptor *descriptor,
 		const void *data, size_t size, const struct evchan_proto_decode_options *options,
@@ -41,21 +57,18 @@ int evchan_proto_decode(const ProtobufCMessage **message, struct evchan_proto_ar
 {
 	struct decode_rules rules = { 0, DEPTH_DEFAULT, 0 };
 	struct evchan_proto_problem unwanted;
-	struct plan_table table = PLAN_TABLE_NONE;
-	const struct plan *plan = find_plan(types, descriptor);
+	const struct plan *plan;
 	int r;
 
-	if (!problem)
-		problem = &unwanted;
 	r = options ? decode_read_options(&rules, options) : 0;
 	if (r < 0)
 		return r;
-	if (plan)
-		return decode_message(message, arena, plan, data, size, &rules, problem);
-	/* A plan for this one time. What it decodes does not point to it. */
-	r = plan_table_add(&table, &plan, descriptor);
-	if (r == 0)
-		r = decode_message(message, arena, plan, data, size, &rules, problem);
-	plan_table_deinit(&table);
-	return r;
+	if (types)
+		types_freeze(types);
+	if (!problem)
+		problem = &unwanted;
+	plan = find_plan(types, descriptor);
+	if (!plan)
+		return decode_unplanned(message, arena, descriptor, data, size, &rules, problem);
+	return decode_message(message, arena, plan, data, size, &rules, problem);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Comparing somebody's description of a type with a plan. The bytes are private by now, but may say anything: every number is
- * checked, and the work is bounded: a pair of types that was just compared is not compared again, and no more than STEPS_MAX
- * are at all, because their types can be arranged so that the pairs alternate.
+ * checked, and the work is bounded: a pair of types that was just compared is not compared again, and no more than WORK_MAX
+ * fields are looked at in all, because their types can be arranged so that the pairs alternate.
  *
  * What fits is asked for one direction: messages of *their* type are read as *ours*. A field they have and we do not is an unknown
  * field. A field that we have and they do not is one that never comes: that matters only if we require it.
@@ -16,6 +16,12 @@
 #include <stdlib.h>
 
 #include "wire.h"
+
+/* What is left of it. */
+struct wire {
+	const uint8_t *at;
+	const uint8_t *end;
+};
 
 /* A field of theirs. */
 struct their_field {
@@ -31,7 +37,7 @@ struct comparison {
 	size_t count;
 	const struct plan **against; /* what each was compared with first */
 	unsigned depth;
-	unsigned steps;
+	size_t work;                 /* fields looked at */
 	enum evchan_proto_match match;
 	char *why;
 	size_t why_size;
@@ -40,22 +46,29 @@ struct comparison {
 /* Pairs of types that are nested deeper are not looked at: their messages could hardly be decoded. */
 #define DEPTH_MAX 100
 
-/* Comparisons of two types. A schema has some dozens of types, and few of them twice. */
-#define STEPS_MAX 10000
+/* A note has room for half as many fields. */
+#define WORK_MAX 65536u
 
 static bool take_number(struct wire *wire, uint64_t most, uint64_t *number)
 {
-	return wire_varint(wire, number) && *number <= most;
+	const uint8_t *behind = wire_read_varint(wire->at, wire->end, number);
+
+	if (!behind || *number > most)
+		return false;
+	wire->at = behind;
+	return true;
 }
 
 /* Passes the name of a type; what is left of `wire` begins with the number of its fields. */
 static bool skip_name(struct wire *wire)
 {
+	const uint8_t *name;
 	size_t length;
 
-	if (!wire_length(wire, &length))
+	name = wire_read_length(wire->at, wire->end, &length);
+	if (!name)
 		return false;
-	wire->at += length;
+	wire->at = name + length;
 	return true;
 }
 
@@ -64,7 +77,7 @@ static bool take_field(struct wire *wire, size_t type_count, struct their_field 
 	uint64_t delta, place = 0;
 	uint8_t byte;
 
-	if (!take_number(wire, UINT32_MAX - field->id, &delta) || delta == 0 || wire_left(wire) == 0)
+	if (!take_number(wire, UINT32_MAX - field->id, &delta) || delta == 0 || wire->at == wire->end)
 		return false;
 	field->id += (uint32_t)delta;
 	byte = *wire->at++;
@@ -95,7 +108,7 @@ static bool read_types(struct comparison *comparison, struct wire *wire)
 			if (!take_field(wire, comparison->count, &field))
 				return false;
 	}
-	return wire_left(wire) == 0;
+	return wire->at == wire->end;
 }
 
 /* ---- Comparing --------------------------------------------------------------------------- */
@@ -140,7 +153,7 @@ static void compare_types(struct comparison *comparison, size_t place, const str
 static void compare_field(struct comparison *comparison, const struct plan *plan,
 		const struct plan_field *ours, const struct their_field *theirs)
 {
-	unsigned class = description_class_of((ProtobufCType)ours->type);
+	unsigned class = description_class_of(ours->descriptor->type);
 
 	if (class != theirs->class) {
 		explain(comparison, "field %s.%s (%lu) is %s here and %s there",
@@ -174,6 +187,7 @@ static void compare_fields(struct comparison *comparison, struct wire wire, cons
 	uint64_t count = 0;
 
 	(void)take_number(&wire, UINT16_MAX, &count);
+	comparison->work += (size_t)count + plan->field_count;
 	while (count-- && take_field(&wire, comparison->count, &theirs)) {
 		while (next < plan->field_count && plan->fields[next].id < theirs.id)
 			miss_field(comparison, plan, &plan->fields[next++]);
@@ -189,10 +203,9 @@ static void compare_fields(struct comparison *comparison, struct wire wire, cons
 static void compare_types(struct comparison *comparison, size_t place, const struct plan *plan)
 {
 	if (comparison->against[place] == plan || comparison->depth == DEPTH_MAX ||
-			comparison->steps == STEPS_MAX || comparison->match == EVCHAN_PROTO_INCOMPATIBLE)
+			comparison->work > WORK_MAX || comparison->match == EVCHAN_PROTO_INCOMPATIBLE)
 		return;
 	comparison->against[place] = plan;
-	comparison->steps++;
 	comparison->depth++;
 	compare_fields(comparison, comparison->types[place], plan);
 	comparison->depth--;

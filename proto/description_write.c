@@ -115,11 +115,11 @@ static int put_type(struct output *output, struct listed *listed, const struct p
 
 		put_number(output, field->id - before);
 		before = field->id;
-		put_byte(output, description_class_of((ProtobufCType)field->type) |
+		put_byte(output, description_class_of(field->descriptor->type) |
 						(field->required_place ? DESCRIPTION_REQUIRED : 0) |
 						(field->rule == RULE_REPEATED ? DESCRIPTION_REPEATED
 									       : 0));
-		if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+		if (field->kind != KIND_MESSAGE)
 			continue;
 		r = list_place(listed, field->plan, &place);
 		if (r < 0)

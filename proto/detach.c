@@ -45,8 +45,8 @@ static int copy_string(void *out, const void *in, const void *fallback, Protobuf
 	char *copy;
 
 	memcpy(&string, in, sizeof(string));
-	/* Not to be freed: the type's default, or nothing. */
-	if (!string || string == fallback || string == protobuf_c_empty_string) {
+	/* Nothing, or the type's default, which is all that the free function spares. */
+	if (!string || string == fallback) {
 		memcpy(out, &string, sizeof(string));
 		return 0;
 	}
@@ -117,6 +117,11 @@ static int copy_array(ProtobufCMessage *copy, const ProtobufCMessage *message,
 	if (!out)
 		return -ENOMEM;
 	memcpy((unsigned char *)copy + field->offset, &out, sizeof(out));
+	if (field->type < PROTOBUF_C_TYPE_STRING) {
+		memcpy(out, in, count * element);
+		done = count;
+		memcpy((unsigned char *)copy + field->quantifier_offset, &done, sizeof(done));
+	}
 	while (done < count && r == 0) {
 		/* Nothing to free in a value whose copy fails. */
 		memset(out + done * element, 0, element);
@@ -179,7 +184,8 @@ static int copy_unknown(ProtobufCMessage *copy, const ProtobufCMessage *message,
 
 		if (!data)
 			return -ENOMEM;
-		memcpy(data, field.data, field.len);
+		if (field.len)
+			memcpy(data, field.data, field.len);
 		field.data = data;
 		copy->unknown_fields[i] = field;
 		copy->n_unknown_fields = i + 1;

@@ -3,8 +3,12 @@
  * Whether what a lane's sender means by a type is what we mean.
  *
  * Asked at the first message of each type, answered from the note the sender has made about it, and remembered: one byte per
- * lane and type. A sender that has not described a type (one that packs its messages itself, say) is
- * taken at its word. The lane that was asked for last stands first, so that a stream from one lane costs one comparison.
+ * lane and type, and the words of each refusal, because a sender could send nothing but what is refused. A sender that has
+ * not described a type (one that packs its messages itself, say) is taken at its word.
+ *
+ * Lanes are found by their address, in a table of chains, and only after the lane that was asked for last was not it.
+ * The address alone is not enough: an application that does not tell us of a lane's end (evchan_proto_left()) may get another lane
+ * in its place.
  */
 
 #include <errno.h>
@@ -14,84 +18,151 @@
 #include "description.h"
 #include "proto_receiver.h"
 
+#define CHAINS_MIN 16
+
 enum verdict { VERDICT_UNKNOWN = 0, VERDICT_FITS, VERDICT_DIFFERS };
 
+struct refusal {
+	struct refusal *next;
+	size_t place; /* of the type in the set */
+	char why[];
+};
+
 struct lane_verdicts {
-	struct lane_verdicts *next;
+	struct lane_verdicts *next; /* in its chain */
 	const struct evchan_lane *lane;
-	uint8_t lane_id[16]; /* a lane that was freed, and another in its place, are two */
+	uint8_t lane_id[16];
+	struct refusal *refusals;
 	unsigned char verdicts[]; /* by the place of the type in the set */
 };
 
-static void forget(struct lane_verdicts **link)
-{
-	struct lane_verdicts *lane = *link;
+/* ---- The table ----------------------------------------------------------------------------- */
 
-	*link = lane->next;
-	free(lane);
+static struct lane_verdicts **chain_of(const struct verdict_table *table, const struct evchan_lane *lane)
+{
+	uint64_t hash = (uint64_t)((uintptr_t)lane >> 4) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &table->chains[(size_t)(hash >> 32) & (table->chain_count - 1)];
 }
 
-void verdicts_forget(struct evchan_proto_receiver *proto, const struct evchan_lane *lane)
+static void put_in_chain(const struct verdict_table *table, struct lane_verdicts *verdicts)
+{
+	struct lane_verdicts **chain = chain_of(table, verdicts->lane);
+
+	verdicts->next = *chain;
+	*chain = verdicts;
+}
+
+/* Twice as many chains. Whether there are any. */
+static bool grow(struct verdict_table *table)
+{
+	struct verdict_table grown = *table;
+	struct lane_verdicts *verdicts;
+
+	grown.chain_count = table->chain_count ? 2 * table->chain_count : CHAINS_MIN;
+	grown.chains = calloc(grown.chain_count, sizeof(*grown.chains));
+	if (!grown.chains)
+		return table->chain_count;
+	for (size_t i = 0; i < table->chain_count; i++) {
+		while ((verdicts = table->chains[i])) {
+			table->chains[i] = verdicts->next;
+			put_in_chain(&grown, verdicts);
+		}
+	}
+	free(table->chains);
+	*table = grown;
+	return true;
+}
+
+/* Takes the first of a chain, or of what follows `link`, out. */
+static void forget(struct verdict_table *table, struct lane_verdicts **link)
+{
+	struct lane_verdicts *verdicts = *link;
+	struct refusal *refusal;
+
+	*link = verdicts->next;
+	if (table->last == verdicts)
+		table->last = NULL;
+	table->count--;
+	while ((refusal = verdicts->refusals)) {
+		verdicts->refusals = refusal->next;
+		free(refusal);
+	}
+	free(verdicts);
+}
+
+void verdicts_forget(struct verdict_table *table, const struct evchan_lane *lane)
 {
 	struct lane_verdicts **link;
 
-	for (link = &proto->lanes; *link; link = &(*link)->next) {
+	if (!table->chain_count)
+		return;
+	for (link = chain_of(table, lane); *link; link = &(*link)->next) {
 		if ((*link)->lane == lane) {
-			forget(link);
+			forget(table, link);
 			return;
 		}
 	}
 }
 
-void verdicts_forget_all(struct evchan_proto_receiver *proto)
+void verdicts_forget_all(struct verdict_table *table)
 {
-	while (proto->lanes)
-		forget(&proto->lanes);
+	for (size_t i = 0; i < table->chain_count; i++)
+		while (table->chains[i])
+			forget(table, &table->chains[i]);
+	free(table->chains);
+	*table = (struct verdict_table)VERDICT_TABLE_NONE;
 }
 
-static struct lane_verdicts *add_lane(struct evchan_proto_receiver *proto, const struct evchan_lane *lane)
-{
-	struct lane_verdicts *made = calloc(1, sizeof(*made) + proto->types->count);
-
-	if (!made)
-		return NULL;
-	made->lane = lane;
-	evchan_lane_id(lane, made->lane_id);
-	made->next = proto->lanes;
-	proto->lanes = made;
-	return made;
-}
-
-static bool is_of(const struct lane_verdicts *known, const struct evchan_lane *lane)
+static bool is_of(const struct lane_verdicts *verdicts, const struct evchan_lane *lane)
 {
 	uint8_t id[16];
 
-	if (known->lane != lane)
+	if (verdicts->lane != lane)
 		return false;
 	evchan_lane_id(lane, id);
-	return memcmp(id, known->lane_id, sizeof(id)) == 0;
+	return memcmp(id, verdicts->lane_id, sizeof(id)) == 0;
 }
 
-/* The lane's, moved to the front. */
-static struct lane_verdicts *find_lane(struct evchan_proto_receiver *proto, const struct evchan_lane *lane)
+static struct lane_verdicts *add_lane(struct verdict_table *table, const struct evchan_lane *lane,
+		size_t type_count)
 {
-	struct lane_verdicts **link, *found;
+	struct lane_verdicts *verdicts;
 
-	for (link = &proto->lanes; *link; link = &(*link)->next) {
-		found = *link;
-		if (found->lane != lane)
-			continue;
-		if (!is_of(found, lane)) {
-			forget(link);
-			break;
-		}
-		*link = found->next;
-		found->next = proto->lanes;
-		proto->lanes = found;
-		return found;
-	}
-	return add_lane(proto, lane);
+	if (table->count == table->chain_count && !grow(table))
+		return NULL;
+	verdicts = calloc(1, sizeof(*verdicts) + type_count);
+	if (!verdicts)
+		return NULL;
+	verdicts->lane = lane;
+	evchan_lane_id(lane, verdicts->lane_id);
+	put_in_chain(table, verdicts);
+	table->count++;
+	return verdicts;
 }
+
+/* The lane's; NULL: no memory. */
+static struct lane_verdicts *find_lane(struct verdict_table *table, const struct evchan_lane *lane,
+		size_t type_count)
+{
+	struct lane_verdicts *verdicts = table->last;
+
+	if (verdicts && is_of(verdicts, lane))
+		return verdicts;
+	verdicts = table->chain_count ? *chain_of(table, lane) : NULL;
+	while (verdicts && verdicts->lane != lane)
+		verdicts = verdicts->next;
+	if (verdicts && !is_of(verdicts, lane)) {
+		verdicts_forget(table, lane);
+		verdicts = NULL;
+	}
+	if (!verdicts)
+		verdicts = add_lane(table, lane, type_count);
+	table->last = verdicts;
+	return verdicts;
+}
+
+/* ---- Verdicts -------------------------------------------------------------------------------- */
 
 /* Reads the sender's note, and compares. Errors: -ENOMEM. */
 static int compare(const struct evchan_lane *lane, const struct known_type *known, bool *fits, char *why,
@@ -117,22 +188,57 @@ static int compare(const struct evchan_lane *lane, const struct known_type *know
 	return r == -ENOMEM ? r : 0;
 }
 
-int verdict_of(struct evchan_proto_receiver *proto, const struct evchan_lane *lane,
-		const struct known_type *known, bool *fits, char *why, size_t why_size)
+static const char *find_refusal(const struct lane_verdicts *verdicts, size_t place)
 {
-	struct lane_verdicts *verdicts = find_lane(proto, lane);
-	unsigned char *verdict;
-	int r = 0;
+	const struct refusal *refusal = verdicts->refusals;
 
+	while (refusal && refusal->place != place)
+		refusal = refusal->next;
+	return refusal ? refusal->why : "";
+}
+
+/* Compares, and remembers. Errors: -ENOMEM. */
+static int find_verdict(struct lane_verdicts *verdicts, const struct known_type *known, size_t place)
+{
+	struct refusal *refusal;
+	char why[256];
+	bool fits;
+	int r;
+
+	r = compare(verdicts->lane, known, &fits, why, sizeof(why));
+	if (r < 0)
+		return r;
+	if (!fits) {
+		size_t size = strlen(why) + 1;
+
+		refusal = malloc(sizeof(*refusal) + size);
+		if (!refusal)
+			return -ENOMEM;
+		refusal->place = place;
+		memcpy(refusal->why, why, size);
+		refusal->next = verdicts->refusals;
+		verdicts->refusals = refusal;
+	}
+	verdicts->verdicts[place] = fits ? VERDICT_FITS : VERDICT_DIFFERS;
+	return 0;
+}
+
+int verdict_of(struct evchan_proto_receiver *proto, const struct evchan_lane *lane,
+		const struct known_type *known, const char **refusal)
+{
+	size_t place = (size_t)(known - proto->types->types);
+	struct lane_verdicts *verdicts = find_lane(&proto->verdicts, lane, proto->types->count);
+	int r;
+
+	*refusal = NULL;
 	if (!verdicts)
 		return -ENOMEM;
-	verdict = &verdicts->verdicts[known - proto->types->types];
-	*fits = *verdict != VERDICT_DIFFERS;
-	if (*verdict == VERDICT_FITS)
-		return 0;
-	/* A refusal is found out again each time, for its words. */
-	r = compare(lane, known, fits, why, why_size);
-	if (r == 0)
-		*verdict = *fits ? VERDICT_FITS : VERDICT_DIFFERS;
-	return r;
+	if (verdicts->verdicts[place] == VERDICT_UNKNOWN) {
+		r = find_verdict(verdicts, known, place);
+		if (r < 0)
+			return r;
+	}
+	if (verdicts->verdicts[place] == VERDICT_DIFFERS)
+		*refusal = find_refusal(verdicts, place);
+	return 0;
 }

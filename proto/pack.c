@@ -20,89 +20,7 @@
 
 #include <evchan/proto.h>
 
-static inline size_t room_of(const struct packer *packer)
-{
-	return (size_t)(packer->end - packer->at);
-}
-
-/* Appends what was put together in a small buffer. */
-static bool append(struct packer *packer, const void *bytes, size_t size)
-{
-	if (room_of(packer) < size)
-		return false;
-	memcpy(packer->at, bytes, size);
-	packer->at += size;
-	return true;
-}
-
-static inline bool append_varint(struct packer *packer, uint64_t value)
-{
-	uint8_t bytes[PACK_VARINT_MAX];
-
-	if (room_of(packer) >= PACK_VARINT_MAX) {
-		packer->at = pack_put_varint(packer->at, value);
-		return true;
-	}
-	return append(packer, bytes, (size_t)(pack_put_varint(bytes, value) - bytes));
-}
-
-bool pack_tag(struct packer *packer, uint32_t id, unsigned wire)
-{
-	return append_varint(packer, (uint64_t)id << 3 | wire);
-}
-
-static bool append_sized(struct packer *packer, const void *bytes, size_t size)
-{
-	return append_varint(packer, (uint32_t)size) && (size == 0 || append(packer, bytes, size));
-}
-
-/* ---- Lengths that are known later ------------------------------------------------------ */
-
-/* Leaves room for a length of `*width` bytes. NULL: no room. */
-static uint8_t *begin_length(struct packer *packer, size_t width)
-{
-	uint8_t *start = packer->at;
-
-	if (room_of(packer) < width)
-		return NULL;
-	packer->at += width;
-	return start;
-}
-
-/* Writes the length of what was appended since; `*width` becomes what it took. */
-static bool end_length(struct packer *packer, uint8_t *start, size_t *width)
-{
-	uint8_t *inner = start + *width;
-	size_t length = (size_t)(packer->at - inner);
-	size_t needed = pack_varint_size(length);
-
-	if (needed != *width) {
-		if (needed > *width && room_of(packer) < needed - *width)
-			return false;
-		memmove(start + needed, inner, length);
-		packer->at = start + needed + length;
-		*width = needed;
-	}
-	pack_put_varint(start, length);
-	return true;
-}
-
-static bool append_message(struct packer *packer, const ProtobufCMessage *message, size_t *width)
-{
-	uint8_t *start = begin_length(packer, message && !packer->is_exact ? *width : 1);
-	size_t smallest = 1;
-
-	if (!start)
-		return false;
-	if (!message) {
-		*start = 0;
-		return true;
-	}
-	return pack_message(packer, message) &&
-	       end_length(packer, start, packer->is_exact ? &smallest : width);
-}
-
-/* ---- Values -------------------------------------------------------------------------------- */
+/* ---- Numbers ------------------------------------------------------------------------------ */
 
 static inline uint32_t load32(const void *at)
 {
@@ -130,270 +48,447 @@ static inline uint64_t zigzag64(uint64_t value)
 	return (value << 1) ^ (0 - (value >> 63));
 }
 
-static inline bool append_fixed32(struct packer *packer, const void *at)
+/* Gives each seven bits a byte; what is above 56 bits is lost. */
+static inline uint64_t spread_sevens(uint64_t value)
 {
-	uint32_t value = wire_load32(at); /* its own inverse */
-
-	return append(packer, &value, sizeof(value));
+	value = (value & UINT64_C(0x000000000fffffff)) | (value & UINT64_C(0x00fffffff0000000)) << 4;
+	value = (value & UINT64_C(0x00003fff00003fff)) | (value & UINT64_C(0x0fffc0000fffc000)) << 2;
+	return (value & UINT64_C(0x007f007f007f007f)) | (value & UINT64_C(0x3f803f803f803f80)) << 1;
 }
 
-static inline bool append_fixed64(struct packer *packer, const void *at)
+static inline void store64(uint8_t *at, uint64_t value)
 {
-	uint64_t value = wire_load64(at);
-
-	return append(packer, &value, sizeof(value));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap64(value);
+#endif
+	memcpy(at, &value, sizeof(value));
 }
 
-static bool append_string(struct packer *packer, const void *at)
+static inline void store32(uint8_t *at, uint32_t value)
 {
-	const char *string;
-
-	memcpy(&string, at, sizeof(string));
-	return append_sized(packer, string, string ? strlen(string) : 0);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap32(value);
+#endif
+	memcpy(at, &value, sizeof(value));
 }
 
-static bool append_bytes(struct packer *packer, const void *at)
+/* A varint where PACK_VARINT_MAX bytes may be written. */
+static inline uint8_t *put_varint(uint8_t *at, uint64_t value)
 {
-	ProtobufCBinaryData bytes;
+	size_t size;
 
-	memcpy(&bytes, at, sizeof(bytes));
-	return append_sized(packer, bytes.data, bytes.len);
+	if (value < 0x80) {
+		*at = (uint8_t)value;
+		return at + 1;
+	}
+	if (value < 0x4000) {
+		at[0] = (uint8_t)(value | 0x80);
+		at[1] = (uint8_t)(value >> 7);
+		return at + 2;
+	}
+	if (value >= UINT64_C(1) << 56)
+		return pack_put_varint(at, value);
+	size = pack_varint_size(value);
+	/* The top bit of all bytes but the last. */
+	store64(at, spread_sevens(value) | (UINT64_C(0x8080808080808080) >> 8 * (9 - size)));
+	return at + size;
 }
 
-/* A value without its tag; of a message: with a length of `*width` bytes, or what it turns out to need. */
-static inline bool append_value(struct packer *packer, ProtobufCType type, const void *at,
-		size_t *width)
+/* Appends what was put together elsewhere. */
+static uint8_t *put_bytes(const void *bytes, size_t size, uint8_t *at, const uint8_t *end)
 {
-	const ProtobufCMessage *message;
+	if (size > (size_t)(end - at))
+		return NULL;
+	if (size)
+		memcpy(at, bytes, size);
+	return at + size;
+}
 
-	switch (type) {
+/* Near the end there may be room for what a number takes, and not for what it could take. */
+static uint8_t *put_last_varint(uint64_t value, uint8_t *at, const uint8_t *end)
+{
+	uint8_t bytes[PACK_VARINT_MAX];
+	const uint8_t *behind = pack_put_varint(bytes, value);
+
+	return put_bytes(bytes, (size_t)(behind - bytes), at, end);
+}
+
+static inline uint8_t *put_checked_varint(uint64_t value, uint8_t *at, const uint8_t *end)
+{
+	return end - at >= PACK_VARINT_MAX ? put_varint(at, value) : put_last_varint(value, at, end);
+}
+
+static inline uint8_t *put_tag(uint32_t id, unsigned wire, uint8_t *at, const uint8_t *end)
+{
+	return put_checked_varint((uint64_t)id << 3 | wire, at, end);
+}
+
+static uint8_t *put_last_field(uint64_t tag, uint64_t value, uint8_t *at, const uint8_t *end)
+{
+	at = put_last_varint(tag, at, end);
+	return at ? put_last_varint(value, at, end) : NULL;
+}
+
+/* A tag and a varint. */
+static inline uint8_t *put_varint_field(uint32_t id, uint64_t value, uint8_t *at, const uint8_t *end)
+{
+	if (end - at < PACK_TAG_MAX + PACK_VARINT_MAX)
+		return put_last_field((uint64_t)id << 3, value, at, end);
+	return put_varint(put_varint(at, (uint64_t)id << 3), value);
+}
+
+static inline uint8_t *put_fixed32_field(uint32_t id, uint32_t value, uint8_t *at, const uint8_t *end)
+{
+	at = put_tag(id, WIRE_32BIT, at, end);
+	if (!at || end - at < 4)
+		return NULL;
+	store32(at, value);
+	return at + 4;
+}
+
+static inline uint8_t *put_fixed64_field(uint32_t id, uint64_t value, uint8_t *at, const uint8_t *end)
+{
+	at = put_tag(id, WIRE_64BIT, at, end);
+	if (!at || end - at < 8)
+		return NULL;
+	store64(at, value);
+	return at + 8;
+}
+
+/* The varint that a number of such a type is sent as. */
+__attribute__((always_inline)) static inline uint64_t varint_of(ProtobufCType type, const void *number)
+{
+	switch ((int)type) {
 	case PROTOBUF_C_TYPE_INT32:
 	case PROTOBUF_C_TYPE_ENUM:
-		return append_varint(packer, (uint64_t)(int64_t)(int32_t)load32(at));
+		return (uint64_t)(int64_t)(int32_t)load32(number);
 	case PROTOBUF_C_TYPE_UINT32:
-		return append_varint(packer, load32(at));
+		return load32(number);
 	case PROTOBUF_C_TYPE_SINT32:
-		return append_varint(packer, zigzag32(load32(at)));
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_UINT64:
-		return append_varint(packer, load64(at));
+		return zigzag32(load32(number));
 	case PROTOBUF_C_TYPE_SINT64:
-		return append_varint(packer, zigzag64(load64(at)));
-	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_FIXED32:
-	case PROTOBUF_C_TYPE_FLOAT:
-		return append_fixed32(packer, at);
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return append_fixed64(packer, at);
+		return zigzag64(load64(number));
 	case PROTOBUF_C_TYPE_BOOL:
-		return append_varint(packer, load32(at) != 0);
-	case PROTOBUF_C_TYPE_STRING:
-		return append_string(packer, at);
-	case PROTOBUF_C_TYPE_BYTES:
-		return append_bytes(packer, at);
-	case PROTOBUF_C_TYPE_MESSAGE:
-		memcpy(&message, at, sizeof(message));
-		return append_message(packer, message, width);
+		return load32(number) != 0;
+	default:
+		return load64(number);
 	}
-	return false;
 }
 
-static unsigned wire_of(ProtobufCType type)
+/* ---- What has a length --------------------------------------------------------------------- */
+
+/* A length, and so many bytes. */
+static inline uint8_t *put_sized(const void *bytes, size_t size, uint8_t *at, const uint8_t *end)
 {
-	switch (type) {
-	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_FIXED32:
-	case PROTOBUF_C_TYPE_FLOAT:
-		return WIRE_32BIT;
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return WIRE_64BIT;
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_BYTES:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return WIRE_LENGTH;
-	case PROTOBUF_C_TYPE_SINT32:
-	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_UINT32:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_ENUM:
-	case PROTOBUF_C_TYPE_BOOL:
-		break;
+	size_t room = (size_t)(end - at), width = pack_varint_size((uint32_t)size);
+
+	if (size > room || width > room - size)
+		return NULL;
+	at = pack_put_varint(at, (uint32_t)size);
+	if (size)
+		memcpy(at, bytes, size);
+	return at + size;
+}
+
+static uint8_t *put_sized_field(uint32_t id, const void *bytes, size_t size, uint8_t *at,
+		const uint8_t *end)
+{
+	at = put_tag(id, WIRE_LENGTH, at, end);
+	return at ? put_sized(bytes, size, at, end) : NULL;
+}
+
+/* Writes the length of [inner, behind) before it, where `width` bytes were left for it. Returns what is behind then. */
+static uint8_t *close_length(uint8_t *inner, uint8_t *behind, size_t *width, const uint8_t *end)
+{
+	uint8_t *start = inner - *width;
+	size_t length = (size_t)(behind - inner);
+	size_t needed = pack_varint_size(length);
+
+	if (__builtin_expect(needed != *width, 0)) {
+		if (needed > *width && (size_t)(end - behind) < needed - *width)
+			return NULL;
+		memmove(start + needed, inner, length);
+		*width = needed;
 	}
-	return WIRE_VARINT;
+	pack_put_wide(start, length, needed);
+	return start + needed + length;
+}
+
+/* `*width`: bytes that its length will probably take; becomes what it took. */
+static uint8_t *put_message_field(uint32_t id, const ProtobufCMessage *message, size_t *width, uint8_t *at,
+		uint8_t *end, bool is_exact)
+{
+	uint8_t *behind;
+
+	at = put_tag(id, WIRE_LENGTH, at, end);
+	if (!message || is_exact)
+		*width = 1;
+	if (!at || (size_t)(end - at) < *width)
+		return NULL;
+	at += *width;
+	behind = message ? pack_fields(message, at, end, is_exact) : at;
+	return behind ? close_length(at, behind, width, end) : NULL;
 }
 
 /* ---- Fields ---------------------------------------------------------------------------------- */
 
-static bool pack_repeated(struct packer *packer, const ProtobufCFieldDescriptor *field,
-		const unsigned char *array, size_t count)
+/* One value with its tag; `skips` zero, and what is empty. */
+__attribute__((always_inline)) static inline uint8_t *put_field(const ProtobufCFieldDescriptor *field,
+		const unsigned char *member, bool skips, uint8_t *at, uint8_t *end, bool is_exact)
 {
-	size_t element = plan_element_size(field->type), width = 1;
-	unsigned wire = wire_of(field->type);
+	ProtobufCBinaryData bytes;
+	const void *pointer;
+	uint64_t number;
+	size_t width = 1;
 
-	for (size_t i = 0; i < count; i++)
-		if (!pack_tag(packer, field->id, wire) ||
-				!append_value(packer, field->type, array + i * element, &width))
-			return false;
-	return true;
+	switch (field->type) {
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_ENUM:
+		number = varint_of(PROTOBUF_C_TYPE_INT32, member);
+		break;
+	case PROTOBUF_C_TYPE_UINT32:
+		number = varint_of(PROTOBUF_C_TYPE_UINT32, member);
+		break;
+	case PROTOBUF_C_TYPE_SINT32:
+		number = varint_of(PROTOBUF_C_TYPE_SINT32, member);
+		break;
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_UINT64:
+		number = varint_of(PROTOBUF_C_TYPE_UINT64, member);
+		break;
+	case PROTOBUF_C_TYPE_SINT64:
+		number = varint_of(PROTOBUF_C_TYPE_SINT64, member);
+		break;
+	case PROTOBUF_C_TYPE_BOOL:
+		number = varint_of(PROTOBUF_C_TYPE_BOOL, member);
+		break;
+	case PROTOBUF_C_TYPE_FLOAT:
+		number = load32(member);
+		/* Minus zero is zero. */
+		if (skips && (uint32_t)number << 1 == 0)
+			return at;
+		return put_fixed32_field(field->id, (uint32_t)number, at, end);
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_FIXED32:
+		number = load32(member);
+		if (skips && number == 0)
+			return at;
+		return put_fixed32_field(field->id, (uint32_t)number, at, end);
+	case PROTOBUF_C_TYPE_DOUBLE:
+		number = load64(member);
+		if (skips && number << 1 == 0)
+			return at;
+		return put_fixed64_field(field->id, number, at, end);
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_FIXED64:
+		number = load64(member);
+		if (skips && number == 0)
+			return at;
+		return put_fixed64_field(field->id, number, at, end);
+	case PROTOBUF_C_TYPE_STRING:
+		memcpy(&bytes.data, member, sizeof(bytes.data));
+		bytes.len = bytes.data ? strlen((const char *)bytes.data) : 0;
+		if (skips && bytes.len == 0)
+			return at;
+		return put_sized_field(field->id, bytes.data, bytes.len, at, end);
+	case PROTOBUF_C_TYPE_BYTES:
+		memcpy(&bytes, member, sizeof(bytes));
+		if (skips && bytes.len == 0)
+			return at;
+		return put_sized_field(field->id, bytes.data, bytes.len, at, end);
+	case PROTOBUF_C_TYPE_MESSAGE:
+		memcpy(&pointer, member, sizeof(pointer));
+		if (skips && !pointer)
+			return at;
+		return put_message_field(field->id, pointer, &width, at, end, is_exact);
+	default:
+		return NULL;
+	}
+	return skips && number == 0 ? at : put_varint_field(field->id, number, at, end);
 }
 
-static bool pack_packed(struct packer *packer, const ProtobufCFieldDescriptor *field,
-		const unsigned char *array, size_t count)
+/* ---- Arrays ---------------------------------------------------------------------------------- */
+
+static uint8_t *put_messages(const ProtobufCFieldDescriptor *field, const unsigned char *array, size_t count,
+		uint8_t *at, uint8_t *end, bool is_exact)
+{
+	const ProtobufCMessage *message;
+	size_t width = 1;
+
+	for (size_t i = 0; i < count && at; i++) {
+		memcpy(&message, array + i * sizeof(message), sizeof(message));
+		at = put_message_field(field->id, message, &width, at, end, is_exact);
+	}
+	return at;
+}
+
+static uint8_t *put_repeated(const ProtobufCFieldDescriptor *field, const unsigned char *array, size_t count,
+		uint8_t *at, uint8_t *end)
+{
+	size_t element = plan_element_size(field->type);
+
+	for (size_t i = 0; i < count && at; i++)
+		at = put_field(field, array + i * element, false, at, end, false);
+	return at;
+}
+
+__attribute__((always_inline)) static inline uint8_t *put_varints(ProtobufCType type, size_t element,
+		const unsigned char *array, size_t count, uint8_t *at, const uint8_t *end)
+{
+	for (size_t i = 0; i < count && at; i++)
+		at = put_checked_varint(varint_of(type, array + i * element), at, end);
+	return at;
+}
+
+/* A loop for each type, instead of a choice for each number. */
+static uint8_t *put_numbers(ProtobufCType type, const unsigned char *array, size_t count, uint8_t *at,
+		const uint8_t *end)
+{
+	switch ((int)type) {
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_ENUM:
+		return put_varints(PROTOBUF_C_TYPE_INT32, 4, array, count, at, end);
+	case PROTOBUF_C_TYPE_UINT32:
+		return put_varints(PROTOBUF_C_TYPE_UINT32, 4, array, count, at, end);
+	case PROTOBUF_C_TYPE_SINT32:
+		return put_varints(PROTOBUF_C_TYPE_SINT32, 4, array, count, at, end);
+	case PROTOBUF_C_TYPE_SINT64:
+		return put_varints(PROTOBUF_C_TYPE_SINT64, 8, array, count, at, end);
+	case PROTOBUF_C_TYPE_BOOL:
+		return put_varints(PROTOBUF_C_TYPE_BOOL, sizeof(protobuf_c_boolean), array, count, at, end);
+	default:
+		return put_varints(PROTOBUF_C_TYPE_UINT64, 8, array, count, at, end);
+	}
+}
+
+/* Numbers of fixed size, as they lie in memory. */
+static uint8_t *put_fixed(const unsigned char *array, size_t size, size_t count, uint8_t *at,
+		const uint8_t *end)
+{
+	if (count > (size_t)(end - at) / size)
+		return NULL;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	memcpy(at, array, count * size);
+#else
+	for (size_t i = 0; i < count; i++) {
+		if (size == 4)
+			store32(at + i * 4, load32(array + i * 4));
+		else
+			store64(at + i * 8, load64(array + i * 8));
+	}
+#endif
+	return at + count * size;
+}
+
+static uint8_t *put_packed(const ProtobufCFieldDescriptor *field, const unsigned char *array, size_t count,
+		uint8_t *at, uint8_t *end)
 {
 	size_t element = plan_element_size(field->type);
 	/* What a value takes at least: 1, 4 or 8. */
-	size_t least = wire_of(field->type) == WIRE_VARINT ? 1 : element;
+	size_t least = plan_wire_type(field->type) == WIRE_VARINT ? 1 : element;
 	size_t width = pack_varint_size(least * count);
-	uint8_t *start;
+	uint8_t *behind;
 
-	if (!pack_tag(packer, field->id, WIRE_LENGTH))
-		return false;
-	start = begin_length(packer, width);
-	if (!start)
-		return false;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	at = put_tag(field->id, WIRE_LENGTH, at, end);
+	if (!at || (size_t)(end - at) < width)
+		return NULL;
+	at += width;
 	if (least > 1)
-		return append(packer, array, count * element) && end_length(packer, start, &width);
-#endif
-	for (size_t i = 0; i < count; i++)
-		if (!append_value(packer, field->type, array + i * element, &width))
-			return false;
-	return end_length(packer, start, &width);
+		behind = put_fixed(array, element, count, at, end);
+	else
+		behind = put_numbers(field->type, array, count, at, end);
+	return behind ? close_length(at, behind, &width, end) : NULL;
 }
 
-/* Of a field without presence: whether it has the value that is not sent. */
-static bool is_zeroish(ProtobufCType type, const void *at)
-{
-	const char *string;
-	double number;
-	float small;
-
-	switch (type) {
-	case PROTOBUF_C_TYPE_FLOAT: /* minus zero is zero */
-		memcpy(&small, at, sizeof(small));
-		return small == 0;
-	case PROTOBUF_C_TYPE_DOUBLE:
-		memcpy(&number, at, sizeof(number));
-		return number == 0;
-	case PROTOBUF_C_TYPE_STRING:
-		memcpy(&string, at, sizeof(string));
-		return !string || !string[0];
-	case PROTOBUF_C_TYPE_BYTES: {
-		ProtobufCBinaryData bytes;
-
-		memcpy(&bytes, at, sizeof(bytes));
-		return bytes.len == 0;
-	}
-	case PROTOBUF_C_TYPE_MESSAGE:
-		memcpy(&string, at, sizeof(string));
-		return !string;
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_FIXED64:
-		return load64(at) == 0;
-	case PROTOBUF_C_TYPE_SINT32:
-	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_UINT32:
-	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_FIXED32:
-	case PROTOBUF_C_TYPE_ENUM:
-	case PROTOBUF_C_TYPE_BOOL:
-		break;
-	}
-	return load32(at) == 0;
-}
-
-/* Whether a field that is not repeated is sent. */
-static inline bool is_set(const ProtobufCFieldDescriptor *field, const unsigned char *base)
-{
-	const unsigned char *at = base + field->offset;
-	const void *pointer;
-
-	if (field->label == PROTOBUF_C_LABEL_REQUIRED)
-		return true;
-	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
-		if (load32(base + field->quantifier_offset) != field->id)
-			return false;
-	} else if (field->label == PROTOBUF_C_LABEL_NONE) {
-		return !is_zeroish(field->type, at);
-	}
-	if (field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING) {
-		memcpy(&pointer, at, sizeof(pointer));
-		return pointer && pointer != field->default_value;
-	}
-	return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) ||
-	       load32(base + field->quantifier_offset);
-}
-
-static inline bool pack_field(struct packer *packer, const ProtobufCFieldDescriptor *field,
-		const unsigned char *base)
+static uint8_t *put_array(const ProtobufCFieldDescriptor *field, const unsigned char *message, uint8_t *at,
+		uint8_t *end, bool is_exact)
 {
 	const unsigned char *array;
-	size_t count, width = 1;
+	size_t count;
 
-	if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-		if (!is_set(field, base))
-			return true;
-		return pack_tag(packer, field->id, wire_of(field->type)) &&
-		       append_value(packer, field->type, base + field->offset, &width);
-	}
-	memcpy(&count, base + field->quantifier_offset, sizeof(count));
+	memcpy(&count, message + field->quantifier_offset, sizeof(count));
 	if (count == 0)
-		return true;
-	memcpy(&array, base + field->offset, sizeof(array));
+		return at;
+	memcpy(&array, message + field->offset, sizeof(array));
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_PACKED)
-		return pack_packed(packer, field, array, count);
-	return pack_repeated(packer, field, array, count);
+		return put_packed(field, array, count, at, end);
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+		return put_messages(field, array, count, at, end, is_exact);
+	return put_repeated(field, array, count, at, end);
 }
 
-bool pack_message(struct packer *packer, const ProtobufCMessage *message)
-{
-	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+/* ---- Messages --------------------------------------------------------------------------------- */
 
-	for (unsigned i = 0; i < descriptor->n_fields; i++)
-		if (!pack_field(packer, &descriptor->fields[i], (const unsigned char *)message))
-			return false;
-	for (unsigned i = 0; i < message->n_unknown_fields; i++) {
+/* Whether a field that may be absent is there. */
+static inline bool is_there(const ProtobufCFieldDescriptor *field, const unsigned char *message)
+{
+	bool is_oneof = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
+	const void *pointer;
+
+	if (is_oneof && load32(message + field->quantifier_offset) != field->id)
+		return false;
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING) {
+		memcpy(&pointer, message + field->offset, sizeof(pointer));
+		return pointer && pointer != field->default_value;
+	}
+	return is_oneof || load32(message + field->quantifier_offset);
+}
+
+static uint8_t *put_unknown(const ProtobufCMessage *message, uint8_t *at, const uint8_t *end)
+{
+	for (unsigned i = 0; i < message->n_unknown_fields && at; i++) {
 		const ProtobufCMessageUnknownField *field = &message->unknown_fields[i];
 
-		if (!pack_tag(packer, field->tag, (unsigned)field->wire_type) ||
-				!append(packer, field->data, field->len))
-			return false;
+		at = put_tag(field->tag, (unsigned)field->wire_type, at, end);
+		if (at)
+			at = put_bytes(field->data, field->len, at, end);
 	}
-	return true;
+	return at;
 }
 
-bool pack_message_tightly(struct packer *packer, const ProtobufCMessage *message, size_t *needed)
+uint8_t *pack_fields(const ProtobufCMessage *message, uint8_t *at, uint8_t *end, bool is_exact)
 {
-	uint8_t *start = packer->at;
+	const ProtobufCFieldDescriptor *field = message->descriptor->fields;
+	const ProtobufCFieldDescriptor *behind = field + message->descriptor->n_fields;
+	const unsigned char *base = (const unsigned char *)message;
 
-	if (pack_message(packer, message))
-		return true;
-	packer->at = start;
+	for (; field < behind && at; field++) {
+		bool skips = false;
+
+		if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+			at = put_array(field, base, at, end, is_exact);
+			continue;
+		}
+		if (field->label == PROTOBUF_C_LABEL_NONE && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
+			skips = true;
+		else if (field->label != PROTOBUF_C_LABEL_REQUIRED && !is_there(field, base))
+			continue;
+		at = put_field(field, base + field->offset, skips, at, end, is_exact);
+	}
+	return at && message->n_unknown_fields ? put_unknown(message, at, end) : at;
+}
+
+/* ---- Whole messages --------------------------------------------------------------------------- */
+
+uint8_t *pack_tightly(const ProtobufCMessage *message, uint8_t *at, uint8_t *end, size_t *needed)
+{
+	uint8_t *behind = pack_fields(message, at, end, false);
+
+	if (behind)
+		return behind;
 	*needed = protobuf_c_message_get_packed_size(message);
-	if (*needed > room_of(packer))
-		return false;
-	packer->is_exact = true;
-	if (pack_message(packer, message))
-		return true;
-	packer->at = start;
-	return false;
+	/* A guess may have been what was too much. */
+	return *needed > (size_t)(end - at) ? NULL : pack_fields(message, at, end, true);
 }
 
 int evchan_proto_pack(const ProtobufCMessage *message, void *buffer, size_t *size)
 {
-	struct packer packer = { buffer, (uint8_t *)buffer + *size, false };
+	uint8_t nothing;
+	uint8_t *start = buffer ? buffer : &nothing;
+	uint8_t *behind = pack_tightly(message, start, start + (buffer ? *size : 0), size);
 
-	if (!pack_message_tightly(&packer, message, size))
+	if (!behind)
 		return -ENOBUFS;
-	*size = (size_t)(packer.at - (uint8_t *)buffer);
+	*size = (size_t)(behind - start);
 	return 0;
 }

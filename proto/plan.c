@@ -44,7 +44,7 @@ size_t plan_element_size(ProtobufCType type)
 	return 0;
 }
 
-static enum wire_type wire_of(ProtobufCType type)
+unsigned plan_wire_type(ProtobufCType type)
 {
 	switch (type) {
 	case PROTOBUF_C_TYPE_SFIXED32:
@@ -108,24 +108,91 @@ static enum plan_rule rule_of(const ProtobufCFieldDescriptor *field)
 	return RULE_SINGLE;
 }
 
+static enum plan_kind kind_of(ProtobufCType type)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_UINT32:
+	case PROTOBUF_C_TYPE_ENUM:
+		break;
+	case PROTOBUF_C_TYPE_SINT32:
+		return KIND_SINT32;
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_UINT64:
+		return KIND_INT64;
+	case PROTOBUF_C_TYPE_SINT64:
+		return KIND_SINT64;
+	case PROTOBUF_C_TYPE_BOOL:
+		return KIND_BOOL;
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_FIXED32:
+	case PROTOBUF_C_TYPE_FLOAT:
+		return KIND_FIXED32;
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_FIXED64:
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return KIND_FIXED64;
+	case PROTOBUF_C_TYPE_STRING:
+		return KIND_STRING;
+	case PROTOBUF_C_TYPE_BYTES:
+		return KIND_BYTES;
+	case PROTOBUF_C_TYPE_MESSAGE:
+		return KIND_MESSAGE;
+	}
+	return KIND_INT32;
+}
+
+static enum plan_kind action_of(const struct plan_field *field, bool is_packed)
+{
+	switch ((enum plan_rule)field->rule) {
+	case RULE_ONEOF:
+		return PLAN_ONEOF;
+	case RULE_REPEATED:
+		return is_packed ? PLAN_PACKED : PLAN_REPEATED;
+	case RULE_SINGLE:
+		break;
+	}
+	return (enum plan_kind)field->kind;
+}
+
+/* What it looks like at the beginning. */
+static void compile_tag(struct plan_field *field, unsigned wire)
+{
+	uint32_t tag = field->id << 3 | wire;
+
+	field->tag = UINT16_MAX; /* masked with nothing, no bytes are that */
+	if (field->id < 1u << 4) {
+		field->tag_size = 1;
+		field->mask = 0xff;
+		field->tag = (uint16_t)tag;
+	} else if (field->id < 1u << 11) {
+		field->tag_size = 2;
+		field->mask = 0xffff;
+		field->tag = (uint16_t)((tag & 0x7f) | 0x80 | tag >> 7 << 8);
+	}
+}
+
 static void compile_field(struct plan *plan, struct plan_field *field,
 		const ProtobufCFieldDescriptor *descriptor)
 {
+	bool is_packed;
+
 	field->id = descriptor->id;
-	field->type = (uint8_t)descriptor->type;
-	field->wire = (uint8_t)wire_of(descriptor->type);
-	if (descriptor->id < 16)
-		field->tag = (uint8_t)(descriptor->id << 3 | field->wire);
+	field->kind = (uint8_t)kind_of(descriptor->type);
+	field->wire = (uint8_t)plan_wire_type(descriptor->type);
 	field->rule = (uint8_t)rule_of(descriptor);
 	field->element_size = (uint16_t)plan_element_size(descriptor->type);
 	field->is_packable = field->rule == RULE_REPEATED && field->wire != WIRE_LENGTH;
-	field->is_plain = field->rule == RULE_SINGLE && field->wire != WIRE_LENGTH;
 	field->offset = descriptor->offset;
 	field->quantifier = descriptor->quantifier_offset;
 	field->descriptor = descriptor;
+	is_packed = field->is_packable && (descriptor->flags & PROTOBUF_C_FIELD_FLAG_PACKED);
+	field->action = (uint8_t)action_of(field, is_packed);
+	compile_tag(field, is_packed ? WIRE_LENGTH : field->wire);
 	/* A required field with a default is as good as there. */
 	if (descriptor->label == PROTOBUF_C_LABEL_REQUIRED && !descriptor->default_value)
 		field->required_place = (uint16_t)++plan->required_count;
+	field->is_marked = field->required_place || (field->rule == RULE_SINGLE && field->quantifier);
 }
 
 const struct plan_field *plan_find_field(const struct plan *plan, uint32_t id)
@@ -154,7 +221,7 @@ static bool descriptor_is_valid(const ProtobufCMessageDescriptor *descriptor)
 			descriptor->n_fields > UINT16_MAX)
 		return false;
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
-		if (plan_element_size(descriptor->fields[i].type) == 0)
+		if (plan_element_size(descriptor->fields[i].type) == 0 || descriptor->fields[i].id == 0)
 			return false;
 		/* protobuf-c's own search relies on it, too. */
 		if (i > 0 && descriptor->fields[i].id <= descriptor->fields[i - 1].id)
@@ -211,14 +278,14 @@ static int table_append(struct plan_table *table, struct plan *plan)
 static struct plan *plan_new(const ProtobufCMessageDescriptor *descriptor)
 {
 	struct plan *plan = calloc(1, sizeof(*plan));
-	ProtobufCMessage *image;
+	void *image;
 
 	if (!plan)
 		return NULL;
 	plan->descriptor = descriptor;
-	plan->size = descriptor->sizeof_message;
+	plan->size = (descriptor->sizeof_message + PLAN_BLOCK - 1) & ~(size_t)(PLAN_BLOCK - 1);
 	plan->field_count = descriptor->n_fields;
-	plan->fields = calloc(descriptor->n_fields + 2u, sizeof(*plan->fields));
+	plan->fields = calloc((size_t)descriptor->n_fields + PLAN_SENTINELS, sizeof(*plan->fields));
 	image = calloc(1, plan->size);
 	plan->image = image;
 	if (!plan->fields || !image) {
@@ -228,6 +295,8 @@ static struct plan *plan_new(const ProtobufCMessageDescriptor *descriptor)
 	plan_init_message(descriptor, image);
 	for (unsigned i = 0; i < plan->field_count; i++)
 		compile_field(plan, &plan->fields[i], &descriptor->fields[i]);
+	for (unsigned i = 0; i < PLAN_SENTINELS; i++)
+		plan->fields[plan->field_count + i].tag = UINT16_MAX;
 	return plan;
 }
 
@@ -261,7 +330,7 @@ static int table_complete(struct plan_table *table, struct plan *plan)
 		struct plan_field *field = &plan->fields[i];
 		struct plan *other;
 
-		if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+		if (field->kind != KIND_MESSAGE)
 			continue;
 		field->plan = plan_table_find(table, field->descriptor->descriptor);
 		if (field->plan)

@@ -23,30 +23,59 @@ enum plan_rule {
 	RULE_REPEATED,
 };
 
+/* What a value is to the decoder. Types that are read alike are one kind. */
+enum plan_kind {
+	KIND_INT32,   /* a varint, its low 32 bits */
+	KIND_SINT32,
+	KIND_INT64,
+	KIND_SINT64,
+	KIND_BOOL,
+	KIND_FIXED32,
+	KIND_FIXED64,
+	KIND_STRING,
+	KIND_BYTES,
+	KIND_MESSAGE,
+	/* What comes with the tag that the field should have is one value of a field that is RULE_SINGLE, of the kinds above, or: */
+	PLAN_ONEOF,
+	PLAN_REPEATED,
+	PLAN_PACKED,
+	/* Never what a field should have. */
+	PLAN_ODD,
+};
+
 struct plan;
 
 struct plan_field {
-	uint32_t id;
-	uint8_t tag;             /* the byte it begins with, if that is one byte; else 0, which no tag is */
-	uint8_t wire;            /* enum wire_type of one value */
-	uint8_t type;            /* ProtobufCType */
+	uint16_t tag;            /* the bytes it begins with, where `mask` has ones, if they are one or two; ... */
+	uint16_t mask;           /* ... else none, and no bytes equal the tag */
+	uint8_t tag_size;
+	uint8_t action;          /* enum plan_kind: what to do when it begins with them */
+	uint8_t kind;            /* enum plan_kind: of one value */
 	uint8_t rule;            /* enum plan_rule */
+	uint8_t wire;            /* enum wire_type of one value */
 	bool is_packable;        /* repeated, and a length may hold many */
-	bool is_plain;           /* a number, and neither repeated nor of a oneof */
+	bool is_marked;          /* that it came is noted: in its has_, or because it is required */
 	uint16_t element_size;
 	uint16_t required_place; /* its place among the checked required fields + 1; 0: not one */
+	uint32_t id;
 	uint32_t offset;
 	uint32_t quantifier;     /* offset of has_, of the count, or of the case; 0: none */
 	const struct plan *plan; /* of a message field */
 	const ProtobufCFieldDescriptor *descriptor;
 };
 
+/* Structs are copied in pieces of so many bytes. */
+#define PLAN_BLOCK 32
+
+/* Fields behind the last that begin with no bytes: one may look so far ahead without a check. */
+#define PLAN_SENTINELS 3
+
 struct plan {
 	const ProtobufCMessageDescriptor *descriptor;
-	struct plan_field *fields; /* and two behind the last that are no fields */
+	struct plan_field *fields;
 	unsigned field_count;
 	unsigned required_count; /* checked ones: those without a default */
-	size_t size;             /* of the struct */
+	size_t size;             /* of the struct, rounded up to PLAN_BLOCK */
 	const void *image;       /* an initialised one */
 };
 
@@ -59,7 +88,7 @@ struct plan_table {
 #define PLAN_TABLE_NONE { NULL, 0, 0 }
 
 /* Finds a descriptor's plan, or makes it and those of all message types it refers to. Errors: -ENOMEM; -EINVAL not a
- * descriptor. On error the table has the plans it had, and maybe some more. */
+ * descriptor. On error the table has the plans it had. */
 int plan_table_add(struct plan_table *table, const struct plan **plan,
 		const ProtobufCMessageDescriptor *descriptor);
 
@@ -77,5 +106,8 @@ void plan_init_message(const ProtobufCMessageDescriptor *descriptor, ProtobufCMe
 
 /* Bytes of one value in a struct or array; 0: no such type. */
 size_t plan_element_size(ProtobufCType type);
+
+/* enum wire_type of one value. */
+unsigned plan_wire_type(ProtobufCType type);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * Dispatching: which type a message is of, whether both sides mean the same by it, decoding, and the callback.
  *
- * The arena is reset before a message is decoded, not after its callback: so what the callback frees is never touched afterwards,
- * and the last message's memory is still good when a callback is interrupted by an error. A message that is held takes the
- * arena with it (proto_hold.c), and the next one gets a new one.
+ * Callbacks may do anything. One that dispatches another message finds no arena here, because its own is taken, and a new one is
+ * made. One that frees the receiver leaves that to the outermost callback's return. One that holds its message takes the
+ * arena with it (proto_hold.c), and the next message gets a new one.
  */
 
 #include "proto_receiver.h"
@@ -72,15 +72,35 @@ fail:
 	return r;
 }
 
-void evchan_proto_receiver_free(struct evchan_proto_receiver *proto)
+static void free_now(struct evchan_proto_receiver *proto)
 {
-	if (!proto)
-		return;
-	verdicts_forget_all(proto);
+	verdicts_forget_all(&proto->verdicts);
 	evchan_proto_arena_free(proto->arena);
 	evchan_proto_types_free(proto->types);
 	free(proto->routes);
 	free(proto);
+}
+
+void evchan_proto_receiver_free(struct evchan_proto_receiver *proto)
+{
+	if (!proto)
+		return;
+	if (proto->depth)
+		proto->is_freed = true;
+	else
+		free_now(proto);
+}
+
+/* Around each callback. Nothing of `proto` may be used after the second. */
+static void enter_callback(struct evchan_proto_receiver *proto)
+{
+	proto->depth++;
+}
+
+static void leave_callback(struct evchan_proto_receiver *proto)
+{
+	if (--proto->depth == 0 && proto->is_freed)
+		free_now(proto);
 }
 
 static struct route *route_of(const struct evchan_proto_receiver *proto, const struct known_type *known)
@@ -104,7 +124,7 @@ int evchan_proto_on(struct evchan_proto_receiver *proto, const ProtobufCMessageD
 
 void evchan_proto_left(struct evchan_proto_receiver *proto, struct evchan_lane *lane)
 {
-	verdicts_forget(proto, lane);
+	verdicts_forget(&proto->verdicts, lane);
 }
 
 void evchan_proto_get_stats(const struct evchan_proto_receiver *proto,
@@ -130,15 +150,14 @@ struct failure {
 	const char *why;
 };
 
-/* Tells, and, if that is the policy, evicts. The callback may free `proto`: what is needed afterwards is kept. */
+/* Tells, and, if that is the policy, evicts. */
 static int refuse(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
 		const struct known_type *known, const struct failure *failure)
 {
 	const ProtobufCMessageDescriptor *descriptor = known->plan->descriptor;
 	const char *name = descriptor->name ? descriptor->name : "";
 	struct evchan_peer peer = evchan_lane_peer(raw->lane);
-	struct evchan_lane *lane = raw->lane;
-	bool evicts = proto->evicts;
+	int error = failure->error;
 	char text[384];
 
 	proto->stats.undecodable++;
@@ -147,12 +166,14 @@ static int refuse(struct evchan_proto_receiver *proto, const struct evchan_messa
 			(long)peer.pid, (unsigned long)peer.uid, name, (unsigned long)known->id,
 			failure->offset, failure->why);
 	/* First, because the callback may free the receiver, and the lane with it. */
-	if (evicts)
-		(void)evchan_lane_evict(lane, text);
-	if (proto->callbacks.undecodable)
-		proto->callbacks.undecodable(raw, descriptor, failure->error, failure->offset, text,
-				proto->arg);
-	return failure->error;
+	if (proto->evicts)
+		(void)evchan_lane_evict(raw->lane, text);
+	if (proto->callbacks.undecodable) {
+		enter_callback(proto);
+		proto->callbacks.undecodable(raw, descriptor, error, failure->offset, text, proto->arg);
+		leave_callback(proto);
+	}
+	return error;
 }
 
 static int refuse_type(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
@@ -165,67 +186,77 @@ static int refuse_type(struct evchan_proto_receiver *proto, const struct evchan_
 	return refuse(proto, raw, known, &failure);
 }
 
-static int pass_unknown(struct evchan_proto_receiver *proto, const struct evchan_message *raw)
+static int pass_unknown(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
+		const struct known_type *known)
 {
 	proto->stats.unknown++;
-	if (proto->callbacks.unknown)
+	if (known)
+		route_of(proto, known)->stats.unknown++;
+	if (proto->callbacks.unknown) {
+		enter_callback(proto);
 		proto->callbacks.unknown(raw, proto->arg);
+		leave_callback(proto);
+	}
 	return -ENOENT;
 }
 
-/* The arena of the last message, or, if that was held, a new one. */
-static int prepare_arena(struct evchan_proto_receiver *proto)
+/* Decodes into the arena of the last message, or a new one. Errors: those of decode_message(), and then nothing is
+ * taken. */
+static int decode(struct evchan_proto_receiver *proto, struct dispatch *dispatch,
+		const struct known_type *known, struct evchan_proto_problem *problem)
 {
+	const struct evchan_message *raw = dispatch->message.raw;
+	int r = 0;
+
 	if (!proto->arena)
-		return evchan_proto_arena_new(&proto->arena, proto->arena_limit);
+		r = evchan_proto_arena_new(&proto->arena, proto->arena_limit);
+	if (r < 0)
+		return r;
 	evchan_proto_arena_reset(proto->arena);
-	return 0;
+	r = decode_message(&dispatch->message.message, proto->arena, known->plan, raw->data, raw->size,
+			&proto->rules, problem);
+	if (r == 0) {
+		dispatch->arena = proto->arena;
+		proto->arena = NULL;
+	}
+	return r;
 }
 
-static int decode(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
+static int deliver(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
 		const struct known_type *known)
 {
+	struct dispatch dispatch = { .outer = proto->running, .message.raw = raw };
 	struct evchan_proto_problem problem = { 0, "no memory" };
-	struct failure failure;
+	struct route *route = route_of(proto, known);
 	int r;
 
-	r = prepare_arena(proto);
-	if (r == 0)
-		r = decode_message(&proto->message.message, proto->arena, known->plan, raw->data,
-				raw->size, &proto->rules, &problem);
-	if (r == 0)
-		return 0;
-	failure = (struct failure){ r, problem.offset, problem.text };
-	return refuse(proto, raw, known, &failure);
+	r = decode(proto, &dispatch, known, &problem);
+	if (r < 0) {
+		struct failure failure = { r, problem.offset, problem.text };
+
+		return refuse(proto, raw, known, &failure);
+	}
+	proto->stats.decoded++;
+	route->stats.decoded++;
+	proto->running = &dispatch;
+	enter_callback(proto);
+	route->callback(&dispatch.message, route->arg);
+	dispatch_end(proto, &dispatch);
+	leave_callback(proto);
+	return 0;
 }
 
 int evchan_proto_dispatch(struct evchan_proto_receiver *proto, const struct evchan_message *raw)
 {
 	const struct known_type *known = types_by_id(proto->types, raw->type);
-	struct route *route;
-	char why[256];
-	bool fits;
-	int r;
+	struct failure failure = { -ENOMEM, 0, "no memory" };
+	const char *refusal;
 
 	if (!known || !route_of(proto, known)->callback)
-		return pass_unknown(proto, raw);
-	r = verdict_of(proto, raw->lane, known, &fits, why, sizeof(why));
-	if (r < 0) {
-		struct failure failure = { r, 0, "no memory" };
-
+		return pass_unknown(proto, raw, known);
+	if (verdict_of(proto, raw->lane, known, &refusal) < 0)
 		return refuse(proto, raw, known, &failure);
-	}
-	if (!fits)
-		return refuse_type(proto, raw, known, why);
-	r = decode(proto, raw, known);
-	if (r < 0)
-		return r;
-	route = route_of(proto, known);
-	proto->stats.decoded++;
-	route->stats.decoded++;
-	proto->message.raw = raw;
-	proto->held = NULL;
-	route->callback(&proto->message, route->arg);
-	proto->message.raw = NULL;
-	return 0;
+	if (refusal)
+		return refuse_type(proto, raw, known, refusal);
+	return deliver(proto, raw, known);
 }

@@ -88,29 +88,29 @@ int proto_sender_type(struct evchan_proto_sender *proto, const ProtobufCMessageD
 	return r;
 }
 
-/* Packs into reserved space. Returns the size. */
-static size_t pack_into(const struct evchan_span *span, const ProtobufCMessage *message, bool is_exact,
-		bool *is_packed)
+/* Packs into reserved space. Whether there was enough of it. */
+static bool pack_into(const struct evchan_span *span, const ProtobufCMessage *message, bool is_exact,
+		size_t *size)
 {
-	struct packer packer = { span->data, (uint8_t *)span->data + span->size, is_exact };
+	uint8_t *start = span->data;
+	const uint8_t *behind = pack_fields(message, start, start + span->size, is_exact);
 
-	*is_packed = pack_message(&packer, message);
-	return (size_t)(packer.at - (uint8_t *)span->data);
+	if (behind)
+		*size = (size_t)(behind - start);
+	return behind;
 }
 
 /* Reserves exactly what a message needs, and packs it. */
 static int pack_measured(struct evchan_proto_sender *proto, const ProtobufCMessage *message, size_t *size)
 {
 	struct evchan_span span;
-	bool is_packed;
 	int r;
 
 	*size = protobuf_c_message_get_packed_size(message);
 	r = evchan_reserve(&span, proto->sender, *size, *size);
 	if (r < 0)
 		return r;
-	*size = pack_into(&span, message, true, &is_packed);
-	if (is_packed)
+	if (pack_into(&span, message, true, size))
 		return 0;
 	/* It was changed meanwhile, in another thread. */
 	evchan_abort(proto->sender);
@@ -121,7 +121,6 @@ static int pack_guessed(struct evchan_proto_sender *proto, const ProtobufCMessag
 		size_t *size)
 {
 	struct evchan_span span;
-	bool is_packed;
 	int r;
 
 	r = evchan_reserve(&span, proto->sender, 0, guess);
@@ -129,8 +128,7 @@ static int pack_guessed(struct evchan_proto_sender *proto, const ProtobufCMessag
 		return pack_measured(proto, message, size);
 	if (r < 0)
 		return r;
-	*size = pack_into(&span, message, false, &is_packed);
-	if (is_packed)
+	if (pack_into(&span, message, false, size))
 		return 0;
 	evchan_abort(proto->sender);
 	return pack_measured(proto, message, size);

@@ -50,7 +50,7 @@ void evchan_proto_types_free(struct evchan_proto_types *types)
 void types_use(struct evchan_proto_types *types)
 {
 	atomic_fetch_add_explicit(&types->references, 1, memory_order_relaxed);
-	atomic_store_explicit(&types->is_frozen, true, memory_order_relaxed);
+	types_freeze(types);
 }
 
 /* Where `id` is, or belongs. */

@@ -28,6 +28,13 @@ struct evchan_proto_types {
 /* Takes a reference, and freezes the set. */
 void types_use(struct evchan_proto_types *types);
 
+/* Nothing is added from now on. Written once only: threads that decode all come by here. */
+static inline void types_freeze(struct evchan_proto_types *types)
+{
+	if (!atomic_load_explicit(&types->is_frozen, memory_order_relaxed))
+		atomic_store_explicit(&types->is_frozen, true, memory_order_relaxed);
+}
+
 /* NULL: none of this number. */
 const struct known_type *types_by_id(const struct evchan_proto_types *types, uint32_t id);
 

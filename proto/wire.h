@@ -5,15 +5,16 @@
 /*
  * Reading the protobuf wire format from memory that somebody else may be writing.
  *
- * Every byte that decides anything (tags, lengths, the top bits of varints) is read exactly once, through
- * wire_byte(); what was read is checked, and only the private result is used. Nothing here reads at or beyond
- * `end`, which is private, too.
+ * Every byte that decides anything (tags, lengths, the top bits of varints) gets into a private variable by one load, of
+ * one byte or of eight, and only that is looked at. Nothing here reads at or beyond `end`, which is private, too.
+ *
+ * Readers take where something begins and where the input ends, and return what is behind it, NULL: it is not there. They pass no
+ * struct around: its stores and loads would cost more than the reading.
  *
  * What is accepted is what protobuf_c_message_unpack() accepts (protobuf-c 1.4): tags and lengths of up to 5 bytes, varints
  * of up to 10, overlong ones too.
  */
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,125 +27,32 @@ enum wire_type {
 	WIRE_32BIT = 5,
 };
 
-struct wire {
-	const uint8_t *at;
-	const uint8_t *end;
-};
+/* ---- Loads ---------------------------------------------------------------------------- */
 
-static inline size_t wire_left(const struct wire *wire)
-{
-	return (size_t)(wire->end - wire->at);
-}
+typedef uint16_t wire_unaligned16 __attribute__((aligned(1), may_alias));
+typedef uint32_t wire_unaligned32 __attribute__((aligned(1), may_alias));
+typedef uint64_t wire_unaligned64 __attribute__((aligned(1), may_alias));
 
-/* One load, whatever the compiler would like. */
-static inline uint8_t wire_byte(const uint8_t *at)
+/* One load each, whatever the compiler would like; little-endian. */
+static inline uint8_t wire_load8(const uint8_t *at)
 {
 	return *(const volatile uint8_t *)at;
 }
 
-/* Takes a tag. Whether there is one: a first byte below 8 is none (field number 0). */
-static inline bool wire_tag(struct wire *wire, uint32_t *id, unsigned *type)
+static inline uint16_t wire_load16(const uint8_t *at)
 {
-	const uint8_t *at = wire->at;
-	unsigned shift = 4;
-	uint8_t byte;
+	uint16_t value = *(const volatile wire_unaligned16 *)at;
 
-	if (at == wire->end)
-		return false;
-	byte = wire_byte(at++);
-	if (byte < 8)
-		return false;
-	*type = byte & 7;
-	*id = (byte & 0x7f) >> 3;
-	while (byte & 0x80) {
-		if (at == wire->end || shift > 25)
-			return false;
-		byte = wire_byte(at++);
-		*id |= (uint32_t)(byte & 0x7f) << shift;
-		shift += 7;
-	}
-	wire->at = at;
-	return true;
-}
-
-/* Reads a varint that begins at `at`. Returns what is behind it, NULL: there is none. */
-static inline const uint8_t *wire_read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
-{
-	unsigned shift = 7;
-	uint64_t sum;
-	uint8_t byte;
-
-	if (at == end)
-		return NULL;
-	byte = wire_byte(at++);
-	sum = byte & 0x7f;
-	while (byte & 0x80) {
-		if (at == end || shift > 63)
-			return NULL;
-		byte = wire_byte(at++);
-		sum |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	}
-	*value = sum;
-	return at;
-}
-
-/* Takes a varint. */
-static inline bool wire_varint(struct wire *wire, uint64_t *value)
-{
-	const uint8_t *behind = wire_read_varint(wire->at, wire->end, value);
-
-	if (!behind)
-		return false;
-	wire->at = behind;
-	return true;
-}
-
-/* Takes a varint as a truth: any bit counts, those that fit into no number too. */
-static inline bool wire_truth(struct wire *wire, bool *value)
-{
-	const uint8_t *at = wire->at;
-	unsigned bytes = 0;
-	uint8_t byte, bits = 0;
-
-	do {
-		if (at == wire->end || bytes++ == 10)
-			return false;
-		byte = wire_byte(at++);
-		bits |= byte & 0x7f;
-	} while (byte & 0x80);
-	wire->at = at;
-	*value = bits != 0;
-	return true;
-}
-
-/* Takes a length that the rest has room for. */
-static inline bool wire_length(struct wire *wire, size_t *length)
-{
-	const uint8_t *at = wire->at;
-	uint64_t value = 0;
-	unsigned shift = 0;
-	uint8_t byte;
-
-	do {
-		if (at == wire->end || shift > 28)
-			return false;
-		byte = wire_byte(at++);
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80);
-	if (value > INT_MAX || value > (size_t)(wire->end - at))
-		return false;
-	wire->at = at;
-	*length = (size_t)value;
-	return true;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	value = __builtin_bswap16(value);
+#endif
+	return value;
 }
 
 static inline uint32_t wire_load32(const uint8_t *at)
 {
-	uint32_t value;
+	uint32_t value = *(const volatile wire_unaligned32 *)at;
 
-	memcpy(&value, at, sizeof(value));
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	value = __builtin_bswap32(value);
 #endif
@@ -153,58 +61,61 @@ static inline uint32_t wire_load32(const uint8_t *at)
 
 static inline uint64_t wire_load64(const uint8_t *at)
 {
-	uint64_t value;
+	uint64_t value = *(const volatile wire_unaligned64 *)at;
 
-	memcpy(&value, at, sizeof(value));
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 	value = __builtin_bswap64(value);
 #endif
 	return value;
 }
 
-static inline bool wire_fixed32(struct wire *wire, uint32_t *value)
+/* ---- Tags and lengths -------------------------------------------------------------------- */
+
+/* A first byte below 8 is no tag: it would be field number 0. */
+const uint8_t *wire_read_tag(const uint8_t *at, const uint8_t *end, uint32_t *id, unsigned *type);
+
+/* A length that the rest has room for. The second is for those who have loaded its first byte already; `at` is behind that. */
+const uint8_t *wire_read_length(const uint8_t *at, const uint8_t *end, size_t *length);
+const uint8_t *wire_read_length_after(uint8_t byte, const uint8_t *at, const uint8_t *end, size_t *length);
+
+/* ---- Varints ------------------------------------------------------------------------------- */
+
+/* Those of more bytes, of which the first, or the first eight, were loaded; `at` is where it begins. */
+const uint8_t *wire_read_last_varint(uint8_t byte, const uint8_t *at, const uint8_t *end, uint64_t *value);
+const uint8_t *wire_read_long_varint(uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value);
+
+/* One or two bytes are the usual case. Near the end there are no eight to be loaded. */
+static inline const uint8_t *wire_read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
-	if (wire_left(wire) < 4)
-		return false;
-	*value = wire_load32(wire->at);
-	wire->at += 4;
-	return true;
-}
+	uint64_t word, longer = 0;
 
-static inline bool wire_fixed64(struct wire *wire, uint64_t *value)
-{
-	if (wire_left(wire) < 8)
-		return false;
-	*value = wire_load64(wire->at);
-	wire->at += 8;
-	return true;
-}
-
-/* Passes a value of this wire type. */
-static inline bool wire_skip(struct wire *wire, unsigned type)
-{
-	uint64_t value;
-	size_t length;
-
-	switch (type) {
-	case WIRE_VARINT:
-		return wire_varint(wire, &value);
-	case WIRE_64BIT:
-		return wire_fixed64(wire, &value);
-	case WIRE_LENGTH:
-		if (!wire_length(wire, &length))
-			return false;
-		wire->at += length;
-		return true;
-	case WIRE_32BIT: {
-		uint32_t word;
-
-		return wire_fixed32(wire, &word);
+	if (__builtin_expect(end - at >= 8, 1)) {
+		word = wire_load64(at);
+		if (!(word & 0x80)) {
+			*value = word & 0x7f;
+			return at + 1;
+		}
+		if (!(word & 0x8000)) {
+			*value = (word & 0x7f) | (word >> 1 & 0x3f80);
+			return at + 2;
+		}
+		at = wire_read_long_varint(word, at, end, &longer);
+	} else {
+		if (at == end)
+			return NULL;
+		word = wire_load8(at);
+		if (!(word & 0x80)) {
+			*value = word;
+			return at + 1;
+		}
+		at = wire_read_last_varint((uint8_t)word, at, end, &longer);
 	}
-	default:
-		return false;
-	}
+	*value = longer;
+	return at;
 }
+
+/* A varint as a truth: any bit counts, those that fit into no number too. */
+const uint8_t *wire_read_truth(const uint8_t *at, const uint8_t *end, bool *value);
 
 static inline int32_t wire_zigzag32(uint32_t value)
 {
@@ -215,5 +126,10 @@ static inline int64_t wire_zigzag64(uint64_t value)
 {
 	return (int64_t)((value >> 1) ^ (0 - (value & 1)));
 }
+
+/* ---- Skipping --------------------------------------------------------------------------------- */
+
+/* What is behind a value of this wire type. */
+const uint8_t *wire_skip(const uint8_t *at, const uint8_t *end, unsigned type);
 
 #endif

@@ -8,6 +8,8 @@
  * Alignment uses the same freedom. The reservation begins at a multiple of 8 in both processes, and the pages of both mappings
  * are the same, so an offset in the record is as well aligned for one as for the other, up to the page. What is needed before an
  * aligned field is put into a longer tag and a longer length, and what does not fit there into a field that nobody knows.
+ *
+ * `data` is NULL when nothing is being written: after a commit or an abort the space is somebody else's.
  */
 
 #include <errno.h>
@@ -20,9 +22,22 @@
 #define LEVELS_MAX 16
 #define ALIGN_MAX 4096
 
-/* The highest field number there is. Its tag has 5 bytes. */
+/* The highest field number there is. Its tag has 5 bytes, and so have those of many below it. */
 #define PADDING_FIELD 536870911u
 #define PADDING_TAG 5
+#define PADDING_MIN (PADDING_TAG + 2) /* with its length, and nothing in it */
+
+/* What is being written into: the message itself, or one in it. */
+static const ProtobufCMessageDescriptor *level_of(const struct evchan_proto_writer *writer)
+{
+	return writer->levels[writer->depth];
+}
+
+/* Whether something can be appended now. */
+static bool is_between_fields(const struct evchan_proto_writer *writer)
+{
+	return writer->data && !writer->open_width;
+}
 
 int evchan_proto_writer_begin(struct evchan_proto_writer *writer, struct evchan_proto_sender *proto,
 		const ProtobufCMessageDescriptor *descriptor, size_t max)
@@ -49,14 +64,15 @@ int evchan_proto_writer_begin(struct evchan_proto_writer *writer, struct evchan_
 
 int evchan_proto_writer_fields(struct evchan_proto_writer *writer, const ProtobufCMessage *message)
 {
-	struct packer packer = { writer->data + writer->used, writer->data + writer->room, false };
+	const uint8_t *behind;
 	size_t needed;
 
-	if (writer->open_width || message->descriptor != writer->levels[writer->depth])
+	if (!is_between_fields(writer) || message->descriptor != level_of(writer))
 		return -EINVAL;
-	if (!pack_message_tightly(&packer, message, &needed))
+	behind = pack_tightly(message, writer->data + writer->used, writer->data + writer->room, &needed);
+	if (!behind)
 		return -ENOBUFS;
-	writer->used = (size_t)(packer.at - writer->data);
+	writer->used = (size_t)(behind - writer->data);
 	return 0;
 }
 
@@ -106,9 +122,8 @@ static void find_lead(struct lead *lead, uintptr_t address, uint64_t tag, size_t
 	missing = (size_t)(0 - (address + lead->tag + lead->length)) & (align - 1);
 	slack = 2 * PACK_LENGTH_MAX - lead->tag - lead->length;
 	if (missing > slack) {
-		/* No padding field is smaller than its tag and its length. */
 		lead->padding = missing;
-		while (lead->padding < PADDING_TAG + 2)
+		while (lead->padding < PADDING_MIN)
 			lead->padding += align;
 		return;
 	}
@@ -117,14 +132,25 @@ static void find_lead(struct lead *lead, uintptr_t address, uint64_t tag, size_t
 	lead->length += missing - slack;
 }
 
-/* A field of `size` bytes in all, at least 7. */
-static void put_padding(uint8_t *at, size_t size)
+/* The highest field number that the type does not have. */
+static uint32_t padding_field(const ProtobufCMessageDescriptor *descriptor)
 {
-	size_t payload = size - PADDING_TAG - 2;
+	uint32_t field = PADDING_FIELD;
 
-	pack_put_wide(at, (uint64_t)PADDING_FIELD << 3 | WIRE_LENGTH, PADDING_TAG);
-	pack_put_wide(at + PADDING_TAG, payload, 2);
-	memset(at + PADDING_TAG + 2, 0, payload);
+	while (protobuf_c_message_descriptor_get_field(descriptor, field))
+		field--;
+	return field;
+}
+
+/* A field of `size` bytes in all, at least PADDING_MIN. */
+static uint8_t *put_padding(uint8_t *at, uint32_t field, size_t size)
+{
+	size_t payload = size - PADDING_MIN;
+
+	at = pack_put_wide(at, (uint64_t)field << 3 | WIRE_LENGTH, PADDING_TAG);
+	at = pack_put_wide(at, payload, PADDING_MIN - PADDING_TAG);
+	memset(at, 0, payload);
+	return at + payload;
 }
 
 static bool has_room(const struct evchan_proto_writer *writer, size_t overhead, size_t most)
@@ -142,9 +168,9 @@ int evchan_proto_writer_open(struct evchan_span *span, struct evchan_proto_write
 	struct lead lead;
 	uint8_t *at;
 
-	if (writer->open_width || align == 0 || align > ALIGN_MAX || (align & (align - 1)))
+	if (!is_between_fields(writer) || align == 0 || align > ALIGN_MAX || (align & (align - 1)))
 		return -EINVAL;
-	descriptor = protobuf_c_message_descriptor_get_field(writer->levels[writer->depth], field);
+	descriptor = protobuf_c_message_descriptor_get_field(level_of(writer), field);
 	if (!descriptor)
 		return -ENOENT;
 	if (!openable_element(descriptor))
@@ -156,10 +182,9 @@ int evchan_proto_writer_open(struct evchan_span *span, struct evchan_proto_write
 	if (!has_room(writer, lead.padding + lead.tag + lead.length, most))
 		return -ENOBUFS;
 	if (lead.padding)
-		put_padding(at, lead.padding);
-	at += lead.padding;
-	pack_put_wide(at, tag, lead.tag);
-	writer->open_length = (size_t)(at + lead.tag - writer->data);
+		at = put_padding(at, padding_field(level_of(writer)), lead.padding);
+	at = pack_put_wide(at, tag, lead.tag);
+	writer->open_length = (size_t)(at - writer->data);
 	writer->open_width = (unsigned char)lead.length;
 	writer->open_element = (unsigned char)openable_element(descriptor);
 	writer->open_room = most;
@@ -170,7 +195,8 @@ int evchan_proto_writer_open(struct evchan_span *span, struct evchan_proto_write
 
 int evchan_proto_writer_close(struct evchan_proto_writer *writer, size_t used)
 {
-	if (!writer->open_width || used > writer->open_room || used % writer->open_element)
+	if (!writer->data || !writer->open_width || used > writer->open_room ||
+			used % writer->open_element)
 		return -EINVAL;
 	pack_put_wide(writer->data + writer->open_length, used, writer->open_width);
 	writer->used = writer->open_length + writer->open_width + used;
@@ -180,23 +206,24 @@ int evchan_proto_writer_close(struct evchan_proto_writer *writer, size_t used)
 
 int evchan_proto_writer_enter(struct evchan_proto_writer *writer, uint32_t field)
 {
-	struct packer packer = { writer->data + writer->used, writer->data + writer->room, false };
 	const ProtobufCFieldDescriptor *descriptor;
-	size_t width;
+	size_t room = writer->room - writer->used, tag, width;
 
-	if (writer->open_width)
+	if (!is_between_fields(writer))
 		return -EINVAL;
-	descriptor = protobuf_c_message_descriptor_get_field(writer->levels[writer->depth], field);
+	descriptor = protobuf_c_message_descriptor_get_field(level_of(writer), field);
 	if (!descriptor)
 		return -ENOENT;
 	if (descriptor->type != PROTOBUF_C_TYPE_MESSAGE || writer->depth + 1 == LEVELS_MAX)
 		return -EINVAL;
-	width = pack_varint_size(writer->room - writer->used);
-	if (!pack_tag(&packer, field, WIRE_LENGTH) || (size_t)(packer.end - packer.at) < width)
+	tag = pack_varint_size((uint64_t)field << 3);
+	width = pack_varint_size(room);
+	if (tag + width > room)
 		return -ENOBUFS;
+	pack_put_tag(writer->data + writer->used, field, WIRE_LENGTH);
 	writer->depth++;
 	writer->levels[writer->depth] = descriptor->descriptor;
-	writer->lengths[writer->depth] = (size_t)(packer.at - writer->data);
+	writer->lengths[writer->depth] = writer->used + tag;
 	writer->widths[writer->depth] = (unsigned char)width;
 	writer->used = writer->lengths[writer->depth] + width;
 	return 0;
@@ -206,7 +233,7 @@ int evchan_proto_writer_leave(struct evchan_proto_writer *writer)
 {
 	size_t start, width;
 
-	if (writer->open_width || writer->depth == 0)
+	if (!is_between_fields(writer) || writer->depth == 0)
 		return -EINVAL;
 	start = writer->lengths[writer->depth];
 	width = writer->widths[writer->depth];
@@ -217,12 +244,19 @@ int evchan_proto_writer_leave(struct evchan_proto_writer *writer)
 
 int evchan_proto_writer_commit(struct evchan_proto_writer *writer, unsigned flags)
 {
-	if (writer->open_width || writer->depth)
+	int r;
+
+	if (!is_between_fields(writer) || writer->depth)
 		return -EINVAL;
-	return evchan_commit(writer->proto->sender, writer->id, writer->used, flags);
+	r = evchan_commit(writer->proto->sender, writer->id, writer->used, flags);
+	if (r == 0)
+		writer->data = NULL;
+	return r;
 }
 
 void evchan_proto_writer_abort(struct evchan_proto_writer *writer)
 {
-	evchan_abort(writer->proto->sender);
+	if (writer->data)
+		evchan_abort(writer->proto->sender);
+	writer->data = NULL;
 }

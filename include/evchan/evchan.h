@@ -261,7 +261,7 @@ struct evchan_receiver_callbacks {
 
 /** What wakes a peer. */
 enum evchan_bell {
-	EVCHAN_BELL_DEFAULT = 0, /* eventfd where the loop has edges, else a pipe */
+	EVCHAN_BELL_DEFAULT = 0, /* eventfd; a pipe where there is none */
 	EVCHAN_BELL_EVENTFD = 1, /* eventfd(2) */
 	EVCHAN_BELL_PIPE = 2,    /* pipe(2) */
 	EVCHAN_BELL_SOCKET = 3,  /* the control socket: slower, but a receiver of another

@@ -99,7 +99,8 @@ EVCHAN_API int evchan_proto_compare(enum evchan_proto_match *match, const struct
 /** Memory that decoded messages live in. Used by one thread at a time. */
 struct evchan_proto_arena;
 
-/** `limit`: bytes it may have at most; 0: 64 MiB. Errors: -ENOMEM. */
+/** `limit`: bytes that may be in use at a time; 0: 64 MiB. Twice and a half as many are taken from malloc(3) at most.
+ *  Errors: -ENOMEM. */
 EVCHAN_API int evchan_proto_arena_new(struct evchan_proto_arena **arena, size_t limit);
 
 /** NULL is allowed. Ends what was decoded into it. */
@@ -125,7 +126,7 @@ enum evchan_proto_decode_flags {
 struct evchan_proto_decode_options {
 	size_t size;
 	uint32_t flags;     /* enum evchan_proto_decode_flags; an unknown bit: -EINVAL */
-	uint32_t max_depth; /* of messages in messages; 100 */
+	uint32_t max_depth; /* of messages in messages, the outermost counted; 100 */
 	size_t max_bytes;   /* of one message as it comes; 0: no limit but the channel's */
 };
 #define EVCHAN_PROTO_DECODE_OPTIONS_INIT \
@@ -194,7 +195,7 @@ EVCHAN_API int evchan_proto_send(struct evchan_proto_sender *proto, const Protob
 
 /**
  * Builds a message in the ring, field by field. Lives wherever the caller likes; members are the library's. One at a time per
- * sender, and no other send on it, until commit or abort.
+ * sender, and no other send on it, until commit or abort; afterwards all functions but abort return -EINVAL.
  */
 struct evchan_proto_writer {
 	struct evchan_proto_sender *proto;
@@ -227,8 +228,9 @@ EVCHAN_API int evchan_proto_writer_fields(
 /**
  * Opens a `bytes` or `string` field, or a packed one of fixed width (whose values are little-endian), for the caller to fill with
  * at most `most` bytes. The address of the first is a multiple of `align` (a power of two, up to 4096) in this process and in the
- * receiver's: by tags and lengths that are longer than they need be, or by an unknown field before it (number 536870911, which
- * receivers skip) that takes up to `align` and 16 bytes more.
+ * receiver's (there up to 8 only, if it copies messages, see EVCHAN_RECEIVER_COPY): by tags and lengths that are longer than they
+ * need be, or by an unknown field before it, which receivers skip, that takes up to `align` and 16 bytes more. Its number is
+ * 536870911, or the next below that the type does not have.
  * Errors: -ENOBUFS; -ENOENT no such field; -EINVAL not such a field, align, or a field is open.
  */
 EVCHAN_API int evchan_proto_writer_open(struct evchan_span *span, struct evchan_proto_writer *writer,
@@ -242,10 +244,10 @@ EVCHAN_API int evchan_proto_writer_close(struct evchan_proto_writer *writer, siz
 EVCHAN_API int evchan_proto_writer_enter(struct evchan_proto_writer *writer, uint32_t field);
 EVCHAN_API int evchan_proto_writer_leave(struct evchan_proto_writer *writer);
 
-/** Publishes what was written. Errors: -EINVAL something is open, or flags: nothing has happened then. */
+/** Publishes what was written, and ends the writer. Errors: -EINVAL something is open, or flags: nothing has happened then. */
 EVCHAN_API int evchan_proto_writer_commit(struct evchan_proto_writer *writer, unsigned flags);
 
-/** Drops it, at any time after begin. */
+/** Drops it, at any time after begin; does nothing if it has ended. */
 EVCHAN_API void evchan_proto_writer_abort(struct evchan_proto_writer *writer);
 
 /* ---- Receiving -------------------------------------------------------------------- */
@@ -281,7 +283,7 @@ struct evchan_proto_receiver_options {
 	size_t size;
 	uint32_t flags;         /* enum evchan_proto_decode_flags */
 	uint32_t policy;        /* enum evchan_proto_policy */
-	uint32_t max_depth;     /* 100 */
+	uint32_t max_depth;     /* of messages in messages, the outermost counted; 100 */
 	size_t max_bytes;       /* of one message as it comes; 0: no limit but the channel's */
 	size_t max_arena_bytes; /* for one message; 64 MiB */
 };
@@ -297,7 +299,8 @@ EVCHAN_API int evchan_proto_receiver_new(struct evchan_proto_receiver **proto,
 		const struct evchan_proto_receiver_options *options,
 		const struct evchan_proto_callbacks *callbacks, void *arg);
 
-/** NULL is allowed. Not in one of its callbacks. Held messages keep their memory until they are released. */
+/** NULL is allowed. In one of its callbacks the message that is being delivered stays valid until that returns. Held messages
+ *  keep their memory until they are released. */
 EVCHAN_API void evchan_proto_receiver_free(struct evchan_proto_receiver *proto);
 
 /** Calls `callback` for every message of this type. It may be NULL again.

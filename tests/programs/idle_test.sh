@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 #
 # An idle channel uses nothing: 64 connected senders and their receiver make no system call and get no CPU
-# time, for as long as nothing is sent. Both are measured: by strace, and, undisturbed by it, by the kernel's
+# time, for as long as nothing is sent. Nor do senders whose rings are full, and their receiver, for as long as it does
+# not want anything. Both are measured: by strace, and, undisturbed by it, by the kernel's
 # own accounts, in nanoseconds where /proc/PID/schedstat is there.
 #
 # The time in which nothing happens is the one time that a test has to wait for: 3 s, in the long form 10 s.
@@ -46,6 +47,18 @@ connect() {
 		read -r line <&"$lines"
 		[ "$line" = hello ] || fail "not a hello: $line"
 	done
+}
+
+# A receiver that has a message and takes no more, and senders that have endless input. Adds to $all.
+fill_lanes() {
+	local i
+	"$receive" --raw --slow 86400000000 "$address.full" >"$work/output" 2>"$work/receiver.err" &
+	all+=($!)
+	for ((i = 0; i < 4; i++)); do
+		"$send" --wait --repeat 1000000000 "$address.full" "$work/hello" &
+		all+=($!)
+	done
+	until_true [ -s "$work/output" ]
 }
 
 # All have come to rest when no time is added any more; that this takes a moment is not what is tested.
@@ -100,5 +113,6 @@ no_system_call() {
 
 [[ $sanitizer != *thread* ]] || skip 'ThreadSanitizer has a thread that wakes up by itself'
 connect
+fill_lanes
 no_cpu_time
 no_system_call

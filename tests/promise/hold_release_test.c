@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Holding messages: a held one stays whole in the ring, whatever comes after it, until it is released, in
- * any order, also when its sender is dead. The ring is freed up to the oldest hold. The
- * duty to release outlives even the receiver.
+ * Holding messages: a held one stays whole in the ring, whatever comes after it, until it
+ * is released, in any order, also when its sender is dead. The ring is freed up to the
+ * oldest hold. The duty to release outlives even the receiver.
  */
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "hostile_peer.h"
+#include "ring_format.h"
 #include "scene.h"
 #include "stream.h"
 
@@ -48,14 +48,16 @@ static void holder_heard(struct test_receiver *receiver, enum heard heard,
 	stream_check(message, STREAM, holder->next);
 	if (holder->holds) {
 		CHECK(holder->count < HOLDS_MAX);
-		holder->result = evchan_message_hold(&holder->held[holder->count], message);
+		holder->result = evchan_message_hold(
+				&holder->held[holder->count], message);
 		if (holder->result == 0)
 			holder->numbers[holder->count++] = holder->next;
 	}
 	holder->next++;
 }
 
-static void open_holder(struct holder *holder, const struct evchan_receiver_options *options)
+static void open_holder(
+		struct holder *holder, const struct evchan_receiver_options *options)
 {
 	memset(holder, 0, sizeof(*holder));
 	stage_open(&holder->stage, NULL);
@@ -136,8 +138,8 @@ static uint64_t oldest(const struct holder *holder, const struct source *source)
 	return number;
 }
 
-/* Holds may be released in any order; after each release all before the oldest hold is free, and
- * nothing else. */
+/* Holds may be released in any order; after each release all before the oldest hold is
+ * free, and nothing else. */
 static void release_in_any_order(void **state)
 {
 	struct holder holder;
@@ -238,7 +240,8 @@ static void hold_badly(struct test_receiver *receiver, enum heard heard,
 	receiver->arg = NULL;
 }
 
-/* A message is held once, while it is delivered, and can be released and held again meanwhile. */
+/* A message is held once, while it is delivered, and can be released and held again
+ * meanwhile. */
 static void only_the_delivered_message_can_be_held(void **state)
 {
 	struct test_receiver receiver = { .act = hold_badly, .arg = &receiver };
@@ -270,7 +273,8 @@ static void release_makes_room(void **state)
 	send_some(&source, &holder, 1);
 	holder.holds = false;
 	source.stream.count = UINT64_MAX;
-	CHECK_EQUAL(stream_send(&source.stream, source.sender.sender, UINT64_MAX), -EAGAIN);
+	CHECK_EQUAL(stream_send(&source.stream, source.sender.sender, UINT64_MAX),
+			-EAGAIN);
 	STAGE_UNTIL(&holder.stage, holder.next == source.stream.next);
 	stage_look(&holder.stage, LOOKS);
 	CHECK_EQUAL(source.sender.calls[TOLD_WRITABLE], 0);
@@ -281,7 +285,7 @@ static void release_makes_room(void **state)
 	close_holder(&holder);
 }
 
-/* ---- Beyond the end -------------------------------------------------------------------- */
+/* ---- Beyond the end ------------------------------------------------------ */
 
 static void send_and_exit(void *arg)
 {
@@ -383,51 +387,6 @@ static void holds_outlive_an_eviction(void **state)
 	close_holder(&holder);
 }
 
-/* ---- Copies ------------------------------------------------------------------------------- */
-
-#define ORIGINAL "as it was sent"
-
-/* The sender changes the payload while it is delivered, and again while it is held. */
-static void change_payload(struct test_receiver *receiver, enum heard heard,
-		struct evchan_lane *lane, const struct evchan_message *message)
-{
-	struct hostile_peer *peer = receiver->arg;
-	const struct evchan_message *held;
-
-	(void)lane;
-	if (heard != HEARD_MESSAGE)
-		return;
-	memset(peer->data + 8, 'X', sizeof(ORIGINAL));
-	CHECK(memcmp(message->data, ORIGINAL, sizeof(ORIGINAL)) == 0);
-	CHECK_EQUAL(evchan_message_hold(&held, message), 0);
-	memset(peer->data + 8, 'Y', sizeof(ORIGINAL));
-	CHECK(memcmp(held->data, ORIGINAL, sizeof(ORIGINAL)) == 0);
-	evchan_message_release(held);
-}
-
-/* A receiver that copies is immune against a sender that changes a message while it is read. */
-static void copies_do_not_change(void **state)
-{
-	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
-	struct hostile_peer peer = HOSTILE_PEER_NONE;
-	struct test_receiver receiver = { .act = change_payload, .arg = &peer };
-	struct stage stage;
-
-	(void)state;
-	stage_open(&stage, NULL);
-	options.flags = EVCHAN_RECEIVER_COPY;
-	test_receiver_open(&receiver, &stage, scene_address(), &options);
-	hostile_make_ring(&peer, 4096, NULL);
-	hostile_put_record(&peer, 0, sizeof(ORIGINAL), 0);
-	memcpy(peer.data + 8, ORIGINAL, sizeof(ORIGINAL));
-	hostile_publish(&peer, ring_record_bytes(sizeof(ORIGINAL)));
-	hostile_join(&peer, &stage, scene_address());
-	STAGE_UNTIL(&stage, receiver.calls[HEARD_MESSAGE]);
-	hostile_close(&peer);
-	test_receiver_free(&receiver);
-	stage_close(&stage);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,7 +399,6 @@ int main(void)
 		SCENE_TEST(held_lanes_count_in_the_limits),
 		SCENE_TEST(release_after_the_receiver_was_freed),
 		SCENE_TEST(holds_outlive_an_eviction),
-		SCENE_TEST(copies_do_not_change),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

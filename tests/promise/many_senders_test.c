@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two thousand senders on one receiver: all connect, send one message each, which arrives, and stay. What an
- * idle lane then costs the receiver, in memory and descriptors, is measured and printed.
+ * Two thousand senders on one receiver: all connect, send one message each, which
+ * arrives, and stay. What an idle lane then costs the receiver, in memory and
+ * descriptors, is measured and printed.
  *
- * The memory is what the kernel calls resident. That counts pages of a sender's ring which the receiver has
- * looked at, though they are the sender's; for small rings it is a page or two.
+ * The memory is what the kernel calls resident. That counts pages of a sender's ring
+ * which the receiver has looked at, though they are the sender's; for small rings it is a
+ * page or two.
  */
 
 #include <setjmp.h>
@@ -17,10 +19,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "process.h"
 #include "proc_status.h"
+#include "process.h"
 #include "scene.h"
-#include "stream.h"
+#include "test_receiver.h"
+#include "test_sender.h"
 
 #define SENDERS 2000u
 #define PER_PROCESS 100u
@@ -74,8 +77,8 @@ static void check_cost(const struct cost *before, unsigned lanes)
 	double bytes = (double)(now.bytes - before->bytes) / lanes;
 	double descriptors = (double)(now.descriptors - before->descriptors) / lanes;
 
-	print_message("%u idle lanes: %.1f KiB and %.2f descriptors each\n", lanes, bytes / 1024,
-			descriptors);
+	print_message("%u idle lanes: %.1f KiB and %.2f descriptors each\n", lanes,
+			bytes / 1024, descriptors);
 	CHECK(descriptors <= 2.1);
 	/* With shadow memory it means nothing. */
 	if (scene_slowdown() == 1)
@@ -91,7 +94,8 @@ static unsigned senders_per_process(void)
 	CHECK_EQUAL(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	limit.rlim_cur = limit.rlim_max;
 	CHECK_EQUAL(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	while (senders > 1 && 2 * senders * PROCESSES + SPARE_DESCRIPTORS > limit.rlim_cur)
+	while (senders > 1 &&
+			2 * senders * PROCESSES + SPARE_DESCRIPTORS > limit.rlim_cur)
 		senders--;
 	return senders;
 }

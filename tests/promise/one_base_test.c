@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One base carries many receivers and senders, also both ends of one channel, in whatever order they come and
- * go, on every backend.
+ * One base carries many receivers and senders, also both ends of one channel, in whatever
+ * order they come and go, on every backend.
  */
 
 #include <setjmp.h>
@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +53,8 @@ static void open_channel(struct channel *channel, struct stage *stage, uint32_t 
 	channel->receiver.arg = &channel->sink;
 	channel->sender.act = go_on;
 	channel->sender.arg = channel;
-	snprintf(channel->address, sizeof(channel->address), "%s-%u", scene_address(), id);
+	snprintf(channel->address, sizeof(channel->address), "%s-%u", scene_address(),
+			id);
 	snprintf(channel->label, sizeof(channel->label), "%u", id);
 	options.label = channel->label;
 	options.capacity = 4096;
@@ -94,8 +94,8 @@ static void check_both_ends(const char *backend, enum evchan_bell bell)
 /* Both ends of a channel, through a small ring, over each bell and backend. */
 static void both_ends_of_a_channel(void **state)
 {
-	static const enum evchan_bell bells[] = { EVCHAN_BELL_DEFAULT, EVCHAN_BELL_EVENTFD,
-		EVCHAN_BELL_PIPE, EVCHAN_BELL_SOCKET };
+	static const enum evchan_bell bells[] = { EVCHAN_BELL_DEFAULT,
+		EVCHAN_BELL_EVENTFD, EVCHAN_BELL_PIPE, EVCHAN_BELL_SOCKET };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(backends); i++)
@@ -112,7 +112,8 @@ static void many_channels(void **state)
 	(void)state;
 	stage_open(&stage, NULL);
 	for (uint32_t i = 0; i < CHANNELS; i++)
-		open_channel(&channels[i], &stage, i, EVCHAN_BELL_DEFAULT, scene_scaled(5000));
+		open_channel(&channels[i], &stage, i, EVCHAN_BELL_DEFAULT,
+				scene_scaled(5000));
 	for (uint32_t i = 0; i < CHANNELS; i++)
 		STAGE_UNTIL(&stage, is_complete(&channels[i]));
 	for (uint32_t i = 0; i < CHANNELS; i++)
@@ -120,9 +121,10 @@ static void many_channels(void **state)
 	stage_close(&stage);
 }
 
-/* ---- A chain ------------------------------------------------------------------------ */
+/* ---- A chain ------------------------------------------------------------- */
 
-/* Passes on what it receives, from inside the callback, and pauses when there is no room. */
+/* Passes on what it receives, from inside the callback, and pauses when there is no
+ * room. */
 struct link {
 	struct test_receiver receiver;
 	struct test_sender sender;
@@ -130,8 +132,8 @@ struct link {
 	bool is_waiting;
 };
 
-static void pass_on(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void pass_on(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	struct link *link = receiver->arg;
 	int r;
@@ -139,7 +141,8 @@ static void pass_on(struct test_receiver *receiver, enum heard heard, struct evc
 	(void)lane;
 	if (heard != HEARD_MESSAGE)
 		return;
-	r = evchan_send(link->sender.sender, message->type, message->data, message->size, 0);
+	r = evchan_send(link->sender.sender, message->type, message->data, message->size,
+			0);
 	CHECK_EQUAL(r, 0);
 	/* Room for the largest of the next message, or it could not be passed on. */
 	if (link->is_waiting || test_sender_unconsumed(&link->sender) < 8192)
@@ -159,12 +162,14 @@ static void pass_on_more(struct test_sender *sender, enum told told)
 	evchan_receiver_resume(link->receiver.receiver);
 }
 
-static void open_link(struct link *link, struct stage *stage, const char *next, unsigned number)
+static void open_link(
+		struct link *link, struct stage *stage, const char *next, unsigned number)
 {
 	struct evchan_sender_options options = EVCHAN_SENDER_OPTIONS_INIT;
 
 	memset(link, 0, sizeof(*link));
-	snprintf(link->address, sizeof(link->address), "%s-link-%u", scene_address(), number);
+	snprintf(link->address, sizeof(link->address), "%s-link-%u", scene_address(),
+			number);
 	link->receiver.act = pass_on;
 	link->receiver.arg = link;
 	link->sender.act = pass_on_more;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P1: each sender's messages arrive in the order sent; and with it the plain part of P2: all of them,
- * once, unchanged.
+ * P1: each sender's messages arrive in the order sent; and with it the plain part of P2:
+ * all of them, once, unchanged.
  *
- * Eight processes send streams (stream.h) through rings from 4 KiB to 16 MiB to one receiver, over
- * each bell and each of libevent's backends, to a reader that keeps up and to one that does
- * not. All rings wrap, the small ones many thousand times.
+ * Eight processes send streams (stream.h) through rings from 4 KiB to 16 MiB to one
+ * receiver, over each bell and each of libevent's backends, to a reader that keeps up and
+ * to one that does not. All rings wrap, the small ones many thousand times.
  */
 
 #include <setjmp.h>
@@ -16,7 +16,6 @@
 #include <cmocka.h>
 
 #include <event2/event.h>
-#include <unistd.h>
 
 #include "scene.h"
 #include "stream.h"
@@ -39,7 +38,7 @@ struct audience {
 	unsigned closed;
 };
 
-/* ---- The receiver -------------------------------------------------------------- */
+/* ---- The receiver -------------------------------------------------------- */
 
 static void fall_asleep(struct audience *audience, struct evchan_lane *lane)
 {
@@ -61,8 +60,8 @@ static void wake_up(evutil_socket_t fd, short what, void *arg)
 			evchan_lane_resume(audience->lanes[i]);
 }
 
-static void listen_to(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void listen_to(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	struct audience *audience = receiver->arg;
 	struct evchan_lane_stats stats = EVCHAN_LANE_STATS_INIT;
@@ -86,16 +85,18 @@ static void listen_to(struct test_receiver *receiver, enum heard heard, struct e
 	}
 }
 
-/* ---- The senders ----------------------------------------------------------------- */
+/* ---- The senders --------------------------------------------------------- */
 
 static uint64_t capacity_of(unsigned sender)
 {
-	static const uint64_t kibibytes[SENDERS] = { 4, 16, 64, 256, 1024, 4096, 8192, 16384 };
+	static const uint64_t kibibytes[SENDERS] = { 4, 16, 64, 256, 1024, 4096, 8192,
+		16384 };
 
 	return kibibytes[sender] << 10;
 }
 
-static void prepare(struct stream_role *role, unsigned sender, const struct order_case *this)
+static void prepare(
+		struct stream_role *role, unsigned sender, const struct order_case *this)
 {
 	uint64_t capacity = capacity_of(sender);
 
@@ -104,7 +105,9 @@ static void prepare(struct stream_role *role, unsigned sender, const struct orde
 	role->options.capacity = capacity;
 	role->options.bell = this->bell == EVCHAN_BELL_SOCKET ? EVCHAN_BELL_SOCKET : 0;
 	role->stream.id = sender;
-	role->stream.count = scene_scaled(this->is_long ? 8000 : this->is_slow ? 3000 : 6000);
+	role->stream.count = scene_scaled(this->is_long ? 8000
+					: this->is_slow ? 3000
+							: 6000);
 	role->stream.most = 2048;
 	if (capacity <= 16384)
 		role->stream.most = (size_t)capacity - 8;
@@ -137,7 +140,8 @@ static void order_is_kept(void **state)
 		scene_join(processes[i]);
 	}
 	CHECK_EQUAL(audience.closed, SENDERS);
-	/* The small rings were full and the bells were rung, or this would show nothing. */
+	/* The small rings were full and the bells were rung, or this would show
+	 * nothing. */
 	CHECK(audience.times_full > 0);
 	CHECK(audience.wakeups > 0);
 	test_receiver_free(&receiver);
@@ -146,14 +150,17 @@ static void order_is_kept(void **state)
 	stage_close(&stage);
 }
 
-/* ---- The cases ------------------------------------------------------------------- */
+/* ---- The cases ----------------------------------------------------------- */
 
 #define ORDER(backend, bell, is_slow, is_long) \
 	{ \
-		"order_is_kept on " backend ", " #bell ", slow " #is_slow ", long " #is_long, \
+		"order_is_kept on " backend ", " #bell ", slow " #is_slow \
+		", long " #is_long, \
 				order_is_kept, scene_set_up, scene_tear_down, \
-				&(struct order_case){ backend, EVCHAN_BELL_##bell, is_slow, \
-					is_long } \
+				&(struct order_case) \
+		{ \
+			backend, EVCHAN_BELL_##bell, is_slow, is_long \
+		} \
 	}
 
 int main(void)

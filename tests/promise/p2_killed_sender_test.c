@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P2, for senders: one that is killed at any moment loses only what it had not published. The rest
- * arrives, in order and unchanged, then `left` says CRASHED and whose process it was. Others
- * notice nothing.
+ * P2, for senders: one that is killed at any moment loses only what it had not published.
+ * The rest arrives, in order and unchanged, then `left` says CRASHED and whose process it
+ * was. Others notice nothing.
  *
- * "Exactly what was published" can be told from outside but for one message: a stream in shared
- * memory says how many sends have returned and how many were begun, and the kill may fall
- * between the two, before or after the position was stored.
+ * "Exactly what was published" can be told from outside but for one message: a stream in
+ * shared memory says how many sends have returned and how many were begun, and the kill
+ * may fall between the two, before or after the position was stored.
  */
 
 #include <setjmp.h>
@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,8 +27,9 @@
 #define VICTIM 1u
 #define BYSTANDER 2u
 
-static const struct evchan_sender_options victim_options = { .size = sizeof(victim_options),
-	.capacity = 65536, .label = "1" };
+static const struct evchan_sender_options victim_options = {
+	.size = sizeof(victim_options), .capacity = 65536, .label = "1"
+};
 
 struct audience {
 	struct stream_sink sink;
@@ -39,8 +39,8 @@ struct audience {
 	struct evchan_peer peer;
 };
 
-static void listen_to(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void listen_to(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	struct audience *audience = receiver->arg;
 
@@ -87,7 +87,7 @@ static void close_play(struct play *play)
 	stage_close(&play->stage);
 }
 
-/* ---- In full flow --------------------------------------------------------------- */
+/* ---- In full flow -------------------------------------------------------- */
 
 /* One victim is killed when `enough` of its messages have come. */
 static void kill_one(struct play *play, struct stream_progress *progress, uint64_t enough)
@@ -105,14 +105,14 @@ static void kill_one(struct play *play, struct stream_progress *progress, uint64
 	scene_kill(victim);
 	STAGE_UNTIL(&play->stage, audience->left);
 	check_left(audience, EVCHAN_LEFT_CRASHED, victim);
-	CHECK(received[VICTIM] == progress->sent ||
-			received[VICTIM] == progress->begun);
+	CHECK(received[VICTIM] == progress->sent || received[VICTIM] == progress->begun);
 	CHECK(progress->begun - progress->sent <= 1);
 	noted = received[BYSTANDER];
 	STAGE_UNTIL(&play->stage, received[BYSTANDER] > noted);
 }
 
-/* Of a sender killed in full flow exactly what it had published arrives; another sender goes on. */
+/* Of a sender killed in full flow exactly what it had published arrives; another
+ * sender goes on. */
 static void published_messages_of_a_killed_sender_arrive(void **state)
 {
 	struct stream_progress *progress = scene_share(sizeof(*progress));
@@ -125,18 +125,20 @@ static void published_messages_of_a_killed_sender_arrive(void **state)
 	srandom(1);
 	for (unsigned i = 0; i < scene_scaled(60); i++)
 		kill_one(&play, progress, (uint64_t)random() % 3000);
-	CHECK_EQUAL(play.receiver.calls[HEARD_JOINED], play.receiver.calls[HEARD_LEFT] + 1);
+	CHECK_EQUAL(play.receiver.calls[HEARD_JOINED],
+			play.receiver.calls[HEARD_LEFT] + 1);
 	close_play(&play);
 	scene_kill(bystander);
 }
 
-/* ---- What was not published ------------------------------------------------------- */
+/* ---- What was not published ---------------------------------------------- */
 
 /* Sends `count` messages of stream VICTIM. */
 static void send_some(struct evchan_sender *sender, uint64_t *next, uint64_t count)
 {
-	struct stream stream = { .id = VICTIM, .next = *next, .count = *next + count,
-		.most = 1000 };
+	struct stream stream = {
+		.id = VICTIM, .next = *next, .count = *next + count, .most = 1000
+	};
 
 	CHECK_EQUAL(stream_send(&stream, sender, count), 0);
 	*next = stream.next;
@@ -183,7 +185,7 @@ static void unpublished_messages_leave_no_trace(void **state)
 	close_play(&play);
 }
 
-/* ---- Before it was admitted --------------------------------------------------------- */
+/* ---- Before it was admitted ---------------------------------------------- */
 
 #define EARLY 10u
 
@@ -222,7 +224,8 @@ static void send_early_and_wait(void *arg)
 }
 
 /* The receiver's loop turns for the first time when the sender is gone. */
-static void check_early(void (*role)(void *arg), bool is_killed, enum evchan_left_reason reason)
+static void check_early(
+		void (*role)(void *arg), bool is_killed, enum evchan_left_reason reason)
 {
 	int ready = scene_gate();
 	struct play play;
@@ -244,14 +247,16 @@ static void check_early(void (*role)(void *arg), bool is_killed, enum evchan_lef
 	close_play(&play);
 }
 
-/* A sender that says goodbye and ends before the receiver has accepted it: all it sent arrives. */
+/* A sender that says goodbye and ends before the receiver has accepted it: all it sent
+ * arrives. */
 static void goodbye_before_admission_loses_nothing(void **state)
 {
 	(void)state;
 	check_early(send_early_and_free, false, EVCHAN_LEFT_CLOSED);
 }
 
-/* One whose process ends without a goodbye then: all arrives, and it counts as crashed. */
+/* One whose process ends without a goodbye then: all arrives, and it counts as
+ * crashed. */
 static void exit_before_admission_loses_nothing(void **state)
 {
 	(void)state;
@@ -265,13 +270,14 @@ static void kill_before_admission_loses_nothing(void **state)
 	check_early(send_early_and_wait, true, EVCHAN_LEFT_CRASHED);
 }
 
-/* ---- With a full ring ---------------------------------------------------------------- */
+/* ---- With a full ring ---------------------------------------------------- */
 
 static void fill_ring(void *arg)
 {
 	struct stream_progress *progress = arg;
-	struct stream stream = { .id = VICTIM, .count = UINT64_MAX, .most = 1000,
-		.progress = progress };
+	struct stream stream = {
+		.id = VICTIM, .count = UINT64_MAX, .most = 1000, .progress = progress
+	};
 	struct test_sender sender = { 0 };
 
 	test_sender_open(&sender, NULL, scene_address(), &victim_options);
@@ -279,8 +285,8 @@ static void fill_ring(void *arg)
 	_exit(0);
 }
 
-/* All of a full ring arrives, also when nobody has read a message before the end and the receiver
- * was paused. */
+/* All of a full ring arrives, also when nobody has read a message before the end and
+ * the receiver was paused. */
 static void full_ring_outlives_its_sender(void **state)
 {
 	struct stream_progress *progress = scene_share(sizeof(*progress));

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P2, for receivers: one that is killed at any moment loses nothing while its senders live. They hand
- * their rings to the next receiver on the same path, which goes on at the oldest unreleased message.
+ * P2, for receivers: one that is killed at any moment loses nothing while its senders
+ * live. They hand their rings to the next receiver on the same path, which goes on at the
+ * oldest unreleased message.
  *
- * Receivers are processes that write down each message they get in memory that all share: who got
- * which number, with which sequence. The book is then read: all numbers are in it, each receiver's
- * in order; a new receiver begins where the last one ended or a little before, no further back than
- * the release rule allows; a number always has the same sequence.
+ * Receivers are processes that keep a book (book.h) of what they got; it shows that
+ * nothing is lost, and that no more is repeated than the release rule allows.
  */
 
 #include <setjmp.h>
@@ -19,119 +18,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "book.h"
 #include "scene.h"
 #include "stream.h"
 
 #define SENDERS 4u
 #define PATIENT (SENDERS - 1) /* the stream of the sender without a loop */
-#define WINDOW 64u            /* messages that may be repeated: the release rule's batch */
-#define NO_NUMBER UINT64_MAX
+#define WINDOW 64u /* messages that may be repeated: the release rule's batch */
 
-/* ---- The book --------------------------------------------------------------------- */
+/* ---- Receivers ----------------------------------------------------------- */
 
-struct entry {
-	uint64_t number;
-	uint64_t sequence;
-	uint32_t receiver;
-	uint32_t stream;
-	bool is_resumed;
+enum ending {
+	FREE,
+	FREE_IN_CALLBACK,
+	SHUT_DOWN
 };
-
-struct book {
-	volatile uint64_t count;
-	uint64_t room;
-	struct entry entries[];
-};
-
-static struct book *make_book(uint64_t room)
-{
-	struct book *book = scene_share(sizeof(*book) + room * sizeof(struct entry));
-
-	book->room = room;
-	return book;
-}
-
-/* What has been read of one stream. */
-struct reading {
-	uint64_t next;
-	uint64_t *sequences; /* by number */
-	uint32_t receiver;
-	uint64_t repeats;
-	uint64_t resumed_at; /* number the present receiver began with */
-};
-
-static void read_entry(struct reading *reading, const struct entry *entry, uint64_t window)
-{
-	uint64_t number = entry->number;
-	uint64_t *sequence = &reading->sequences[number];
-
-	if (entry->receiver == reading->receiver) {
-		CHECK_EQUAL(number, reading->next);
-	} else {
-		CHECK(number <= reading->next);
-		CHECK(reading->next - number <= window);
-		/* Of an earlier receiver that admitted the lane nothing need be in the book. */
-		CHECK(entry->is_resumed || reading->receiver == UINT32_MAX);
-		reading->repeats += reading->next - number;
-		reading->receiver = entry->receiver;
-		reading->resumed_at = number;
-	}
-	if (*sequence == NO_NUMBER)
-		*sequence = entry->sequence;
-	CHECK_EQUAL(entry->sequence, *sequence);
-	CHECK(number == 0 || *sequence > reading->sequences[number - 1]);
-	reading->next = number + 1;
-}
-
-/* Checks that `stream` has `count` messages in the book. Returns how its reading ended. */
-static struct reading read_book(const struct book *book, uint32_t stream, uint64_t count,
-		uint64_t window)
-{
-	struct reading reading = { .receiver = UINT32_MAX };
-
-	reading.sequences = malloc(count * sizeof(uint64_t));
-	CHECK(reading.sequences);
-	memset(reading.sequences, 0xff, count * sizeof(uint64_t));
-	for (uint64_t i = 0; i < book->count; i++)
-		if (book->entries[i].stream == stream)
-			read_entry(&reading, &book->entries[i], window);
-	CHECK_EQUAL(reading.next, count);
-	free(reading.sequences);
-	reading.sequences = NULL;
-	return reading;
-}
-
-/* ---- Receivers ---------------------------------------------------------------------- */
-
-enum ending { FREE, FREE_IN_CALLBACK, SHUT_DOWN };
 
 struct receiver_role {
 	const char *address;
 	struct book *book;
 	uint32_t id;
 	enum ending ending;
-	int end;           /* gate: end now */
-	int reached;       /* gate: opened when the book has `enough` entries */
+	int end;     /* gate: end now */
+	int reached; /* gate: opened when the book has `enough` entries */
 	uint64_t enough;
-	uint64_t hold;     /* the message with this number is held; NO_NUMBER: none */
+	uint64_t hold; /* the message with this number is held; BOOK_NO_NUMBER: none */
 	const struct evchan_message *held;
 	uint64_t hang_up_after; /* FREE_IN_CALLBACK: in the callback of this number */
 };
-
-static void write_down(const struct receiver_role *role, const struct evchan_message *message)
-{
-	struct book *book = role->book;
-	struct entry *entry = &book->entries[book->count];
-
-	CHECK(book->count < book->room);
-	entry->number = message->type; /* all are below 2^24 */
-	entry->sequence = message->sequence;
-	entry->receiver = role->id;
-	entry->stream = stream_of(message->lane);
-	entry->is_resumed = evchan_lane_resumed(message->lane);
-	stream_check(message, entry->stream, entry->number);
-	book->count++;
-}
 
 static void receiver_acts(struct test_receiver *receiver, enum heard heard,
 		struct evchan_lane *lane, const struct evchan_message *message)
@@ -142,7 +56,7 @@ static void receiver_acts(struct test_receiver *receiver, enum heard heard,
 	CHECK(heard != HEARD_ERROR);
 	if (heard != HEARD_MESSAGE)
 		return;
-	write_down(role, message);
+	book_write(role->book, role->id, message);
 	if (role->book->count == role->enough)
 		scene_open_gate(role->reached);
 	if (message->type == role->hold)
@@ -174,7 +88,7 @@ static void receiver_plays(void *arg)
 	stage_close(&stage);
 }
 
-/* ---- Senders -------------------------------------------------------------------------- */
+/* ---- Senders ------------------------------------------------------------- */
 
 static struct evchan_sender_options sender_options(uint32_t stream)
 {
@@ -203,7 +117,8 @@ static void flow_send(struct flow *flow, uint64_t count)
 	CHECK_EQUAL(evchan_sender_notify_drained(flow->sender.sender), 0);
 }
 
-static void open_flow(struct flow *flow, struct stage *stage, const char *address, uint64_t count)
+static void open_flow(struct flow *flow, struct stage *stage, const char *address,
+		uint64_t count)
 {
 	struct evchan_sender_options options = sender_options(0);
 
@@ -230,15 +145,15 @@ static void patient_sender(void *arg)
 	test_sender_open(&sender, NULL, role->address, &options);
 	for (; stream.next < stream.count; stream.next++) {
 		size = stream_write(&stream, bytes);
-		CHECK_EQUAL(evchan_send_wait(sender.sender, (uint32_t)stream.next, bytes, size, 0,
-					    -1),
+		CHECK_EQUAL(evchan_send_wait(sender.sender, (uint32_t)stream.next, bytes,
+					    size, 0, -1),
 				0);
 	}
 	CHECK_EQUAL(evchan_drain_wait(sender.sender, -1), 0);
 	test_sender_free(&sender);
 }
 
-/* ---- Killed ------------------------------------------------------------------------------ */
+/* ---- Killed -------------------------------------------------------------- */
 
 static pid_t start_stream(struct stream_role *role, const char *address, uint32_t id,
 		uint64_t count)
@@ -258,7 +173,8 @@ static unsigned kill_receivers(struct receiver_role *role, uint64_t total, unsig
 	srandom(2);
 	for (killed = 0; killed < most && role->book->count < total / 2; killed++) {
 		role->id = killed;
-		role->enough = role->book->count + 1 + (uint64_t)random() % scene_scaled(3000);
+		role->enough = role->book->count + 1 +
+				(uint64_t)random() % scene_scaled(3000);
 		process = scene_start(receiver_plays, role);
 		scene_pass_gate(role->reached);
 		scene_kill(process);
@@ -266,15 +182,17 @@ static unsigned kill_receivers(struct receiver_role *role, uint64_t total, unsig
 	return killed;
 }
 
-/* Whatever receivers were killed, the union of what they got is complete, in order, and repeats
- * little. */
+/* Whatever receivers were killed, the union of what they got is complete, in order,
+ * and repeats little. */
 static void killed_receivers_lose_nothing(void **state)
 {
 	const uint64_t count = scene_scaled(100000);
 	const unsigned kills = 30;
 	char address[128];
-	struct receiver_role role = { .address = address, .hold = NO_NUMBER,
-		.end = scene_gate(), .reached = scene_gate() };
+	struct receiver_role role = { .address = address,
+		.hold = BOOK_NO_NUMBER,
+		.end = scene_gate(),
+		.reached = scene_gate() };
 	struct patient_role patient = { address, count };
 	struct stream_role streams[PATIENT];
 	pid_t senders[SENDERS], last;
@@ -282,7 +200,7 @@ static void killed_receivers_lose_nothing(void **state)
 
 	(void)state;
 	strcpy(address, scene_path("socket"));
-	role.book = make_book(SENDERS * (count + kills * WINDOW));
+	role.book = book_new(SENDERS * (count + kills * WINDOW));
 	for (uint32_t i = 0; i < PATIENT; i++)
 		senders[i] = start_stream(&streams[i], address, i, count);
 	senders[PATIENT] = scene_start(patient_sender, &patient);
@@ -292,7 +210,7 @@ static void killed_receivers_lose_nothing(void **state)
 	last = scene_start(receiver_plays, &role);
 	for (uint32_t i = 0; i < SENDERS; i++) {
 		scene_join(senders[i]);
-		repeats += read_book(role.book, i, count, WINDOW).repeats;
+		repeats += book_read(role.book, i, count, WINDOW).repeats;
 	}
 	scene_open_gate(role.end);
 	scene_join(last);
@@ -300,7 +218,7 @@ static void killed_receivers_lose_nothing(void **state)
 			(unsigned long)repeats, (unsigned long)(SENDERS * count));
 }
 
-/* ---- Ended in order ------------------------------------------------------------------------ */
+/* ---- Ended in order ------------------------------------------------------ */
 
 struct succession {
 	struct stage stage;
@@ -314,28 +232,31 @@ static void open_succession(struct succession *this, enum ending ending, uint64_
 {
 	memset(this, 0, sizeof(*this));
 	strcpy(this->address, scene_path("socket"));
-	this->role = (struct receiver_role){ .address = this->address, .hold = hold,
-		.ending = ending, .end = scene_gate(), .hang_up_after = 60 };
-	this->role.book = make_book(1000);
+	this->role = (struct receiver_role){ .address = this->address,
+		.hold = hold,
+		.ending = ending,
+		.end = scene_gate(),
+		.hang_up_after = 60 };
+	this->role.book = book_new(1000);
 	stage_open(&this->stage, NULL);
 	open_flow(&this->flow, &this->stage, this->address, 100);
 }
 
 /* The second receiver gets the rest. Returns the reading of the whole. */
-static struct reading close_succession(struct succession *this, uint64_t count)
+static struct book_reading close_succession(struct succession *this, uint64_t count)
 {
-	struct reading reading;
+	struct book_reading reading;
 	pid_t second;
 
 	this->role.id = 1;
-	this->role.hold = NO_NUMBER;
+	this->role.hold = BOOK_NO_NUMBER;
 	this->role.ending = FREE;
 	second = scene_start(receiver_plays, &this->role);
 	flow_send(&this->flow, count);
 	STAGE_UNTIL(&this->stage, this->flow.sender.calls[TOLD_DRAINED]);
 	CHECK_EQUAL(this->flow.sender.calls[TOLD_CONNECTED], 2);
 	CHECK_EQUAL(this->flow.sender.resumed, 1);
-	reading = read_book(this->role.book, 0, count, WINDOW);
+	reading = book_read(this->role.book, 0, count, WINDOW);
 	test_sender_free(&this->flow.sender);
 	scene_open_gate(this->role.end);
 	scene_join(second);
@@ -343,7 +264,8 @@ static struct reading close_succession(struct succession *this, uint64_t count)
 	return reading;
 }
 
-/* The first receiver: until its book has `count` entries and its sender hears of its end. */
+/* The first receiver: until its book has `count` entries and its sender hears of its
+ * end. */
 static void play_first(struct succession *this, uint64_t count)
 {
 	struct test_sender *sender = &this->flow.sender;
@@ -362,9 +284,9 @@ static void play_first(struct succession *this, uint64_t count)
 static void check_planned_restart(enum ending ending)
 {
 	struct succession this;
-	struct reading reading;
+	struct book_reading reading;
 
-	open_succession(&this, ending, NO_NUMBER);
+	open_succession(&this, ending, BOOK_NO_NUMBER);
 	play_first(&this, 100);
 	reading = close_succession(&this, 200);
 	CHECK_EQUAL(reading.repeats, 0);
@@ -385,15 +307,15 @@ static void shut_down_receiver_repeats_nothing(void **state)
 	check_planned_restart(SHUT_DOWN);
 }
 
-/* A message whose callback frees the receiver counts as delivered; the next one is the first
- * of the next receiver. */
+/* A message whose callback frees the receiver counts as delivered; the next one is the
+ * first of the next receiver. */
 static void message_that_ends_its_receiver_is_delivered(void **state)
 {
 	struct succession this;
-	struct reading reading;
+	struct book_reading reading;
 
 	(void)state;
-	open_succession(&this, FREE_IN_CALLBACK, NO_NUMBER);
+	open_succession(&this, FREE_IN_CALLBACK, BOOK_NO_NUMBER);
 	play_first(&this, 61);
 	scene_pass_gate(this.role.end);
 	reading = close_succession(&this, 200);
@@ -406,7 +328,7 @@ static void message_that_ends_its_receiver_is_delivered(void **state)
 static void held_message_is_repeated(void **state)
 {
 	struct succession this;
-	struct reading reading;
+	struct book_reading reading;
 
 	(void)state;
 	open_succession(&this, FREE, 70);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P4: who has nothing to do does nothing. 64 processes are connected to one receiver and idle; while another
- * pair is in full flow for a while, none of them, nor the receiver, uses any CPU or wakes up even
- * once. Then all wake, to show that they were alive.
+ * P4: who has nothing to do does nothing. 64 processes are connected to one receiver and
+ * idle; while another pair is in full flow for a while, none of them, nor the receiver,
+ * uses any CPU or wakes up even once. Then all wake, to show that they were alive.
  *
- * The while is longer than any time-out the idle ones have, so that one that was left set would
- * show.
+ * The while is longer than any time-out the idle ones have, so that one that was left set
+ * would show.
  */
 
 #include <setjmp.h>
@@ -17,7 +17,6 @@
 
 #include <event2/event.h>
 #include <sched.h>
-#include <string.h>
 
 #include "proc_status.h"
 #include "scene.h"
@@ -70,8 +69,8 @@ static void idler(void *arg)
 	stage_close(&stage);
 }
 
-static void note_arrival(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void note_arrival(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	(void)lane;
 	(void)message;
@@ -95,7 +94,7 @@ static void idle_receiver(void *arg)
 	stage_close(&stage);
 }
 
-/* ---- The measurement ----------------------------------------------------------------- */
+/* ---- The measurement ----------------------------------------------------- */
 
 struct usage {
 	uint64_t ticks;
@@ -128,7 +127,9 @@ static void be_busy(void)
 	stage_open(&stage, NULL);
 	test_receiver_open(&receiver, &stage, scene_address(), NULL);
 	process = stream_start_endless(0, NULL);
-	CHECK_EQUAL(event_base_once(stage.base, -1, EV_TIMEOUT, note_time, &is_over, &duration), 0);
+	CHECK_EQUAL(event_base_once(stage.base, -1, EV_TIMEOUT, note_time, &is_over,
+				    &duration),
+			0);
 	STAGE_UNTIL(&stage, is_over && sink.next[0] > 1000);
 	scene_kill(process);
 	test_receiver_free(&receiver);
@@ -151,7 +152,8 @@ static void await_sleep(const pid_t *processes, unsigned count)
 
 static void idle_uses_nothing(void **state)
 {
-	struct gates gates = { *state, scene_gate(), scene_gate(), scene_gate(), scene_gate() };
+	struct gates gates = { *state, scene_gate(), scene_gate(), scene_gate(),
+		scene_gate() };
 	pid_t processes[IDLERS + 1];
 	struct usage before[IDLERS + 1], after;
 	unsigned i;
@@ -181,9 +183,11 @@ static void idle_uses_nothing(void **state)
 
 #define IDLE(backend, bell) \
 	{ \
-		"idle_uses_nothing on " backend ", " #bell, idle_uses_nothing, scene_set_up, \
-				scene_tear_down, \
-				&(struct idle_case){ backend, EVCHAN_BELL_##bell } \
+		"idle_uses_nothing on " backend ", " #bell, idle_uses_nothing, \
+				scene_set_up, scene_tear_down, &(struct idle_case) \
+		{ \
+			backend, EVCHAN_BELL_##bell \
+		} \
 	}
 
 int main(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P6: a peer's death is told in the loop, by the kernel, in whatever way it dies, and nothing else is taken
- * for it. "Promptly" is shown without a clock: once waitpid(2) says that the process is gone, turns
- * that only look find the news.
+ * P6: a peer's death is told in the loop, by the kernel, in whatever way it dies, and
+ * nothing else is taken for it. "Promptly" is shown without a clock: once waitpid(2) says
+ * that the process is gone, turns that only look find the news.
  */
 
 #include <setjmp.h>
@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -25,7 +24,7 @@
 #define LOOKS 10u
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- Ways to die ------------------------------------------------------------------- */
+/* ---- Ways to die --------------------------------------------------------- */
 
 struct victim {
 	void (*die)(const struct victim *victim);
@@ -110,7 +109,7 @@ static void let_die(const struct victim *victim, pid_t process, struct stage *st
 	check_context = NULL;
 }
 
-/* ---- Senders ------------------------------------------------------------------------- */
+/* ---- Senders ------------------------------------------------------------- */
 
 static void dying_sender(void *arg)
 {
@@ -156,8 +155,8 @@ static void death_of_a_sender_is_told(void **state)
 		check_dying_sender(&deaths[i]);
 }
 
-/* A death is told at once also while the receiver, or the lane, is paused; `left` comes when it has
- * delivered the rest. */
+/* A death is told at once also while the receiver, or the lane, is paused; `left`
+ * comes when it has delivered the rest. */
 static void death_is_told_while_paused(void **state)
 {
 	struct victim victim = prepare(&deaths[0]);
@@ -216,7 +215,8 @@ static void death_ends_no_wait_but_is_told_in_it(void **state)
 	test_receiver_open(&receiver, NULL, scene_address(), NULL);
 	process = scene_start(dying_sender, &victim);
 	while (!receiver.calls[HEARD_JOINED])
-		CHECK_EQUAL(evchan_receive_wait(&message, receiver.receiver, 1), -ETIMEDOUT);
+		CHECK_EQUAL(evchan_receive_wait(&message, receiver.receiver, 1),
+				-ETIMEDOUT);
 	scene_pass_gate(victim.ready);
 	scene_kill(process);
 	CHECK_EQUAL(evchan_receive_wait(&message, receiver.receiver, 0), -EAGAIN);
@@ -226,7 +226,7 @@ static void death_ends_no_wait_but_is_told_in_it(void **state)
 	check_context = NULL;
 }
 
-/* ---- Receivers ------------------------------------------------------------------------- */
+/* ---- Receivers ----------------------------------------------------------- */
 
 static void dying_receiver(void *arg)
 {
@@ -265,7 +265,8 @@ static void check_dying_receiver(const struct death *death, int error)
 	stage_close(&stage);
 }
 
-/* However a receiver dies, its senders are told at once; and a clean end is told apart. */
+/* However a receiver dies, its senders are told at once; and a clean end is told
+ * apart. */
 static void death_of_a_receiver_is_told(void **state)
 {
 	static const struct death clean = { "frees", NULL };

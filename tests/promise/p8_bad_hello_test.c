@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P8, before admission: whatever a stranger says instead of a good hello, and whatever it passes
- * instead of a good ring, it gets a clear reason, the application is told who it was and
- * why, and a neighbour in full flow notices nothing.
+ * P8, before admission: whatever a stranger says instead of a good hello, it gets a clear
+ * reason, the application is told who it was and why, and a neighbour in full flow
+ * notices nothing.
  */
 
 #include <setjmp.h>
@@ -12,90 +12,15 @@
 
 #include <cmocka.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "company.h"
-#include "disposal.h"
-#include "hostile_peer.h"
-#include "linux_compat.h"
 #include "scene.h"
+#include "stranger.h"
 
-#define CAPACITY 65536u
 #define PAGE 4096
 
-/* ---- One stranger that is refused ---------------------------------------------------- */
-
-struct attempt {
-	const char *name;
-	enum control_refusal refusal;
-	struct hostile_memory memory;
-	/* Makes peer->hello or peer->header bad; NULL: nothing. */
-	void (*spoil)(struct hostile_peer *peer);
-	/* Says what is to be refused; NULL: hello and ring. */
-	void (*say)(struct hostile_peer *peer);
-};
-
-static void check_refused(struct company *company, struct hostile_peer *peer,
-		enum control_refusal refusal)
-{
-	struct control_refused refused;
-	char culprit[64];
-
-	CHECK_EQUAL(hostile_hear(peer, &company->stage, &refused), CONTROL_REFUSED);
-	CHECK_EQUAL(refused.refusal, refusal);
-	CHECK_EQUAL(refused.final, control_refusal_is_final(refusal));
-	CHECK(*refused.text);
-	CHECK_EQUAL(hostile_hear(peer, &company->stage, &refused), 0);
-	CHECK_EQUAL(company->receiver.error, control_refusal_error(refusal));
-	snprintf(culprit, sizeof(culprit), "pid %ld uid %lu", (long)getpid(),
-			(unsigned long)geteuid());
-	CHECK(strstr(company->receiver.text, culprit));
-}
-
-static void try_attempt(struct company *company, const struct attempt *attempt)
-{
-	struct hostile_peer peer = HOSTILE_PEER_NONE;
-
-	check_context = attempt->name;
-	hostile_make_ring(&peer, CAPACITY, &attempt->memory);
-	if (attempt->spoil)
-		attempt->spoil(&peer);
-	hostile_connect(&peer, scene_address());
-	if (attempt->say)
-		attempt->say(&peer);
-	else
-		hostile_say_hello(&peer);
-	check_refused(company, &peer, attempt->refusal);
-	CHECK_EQUAL(company->joined, 0);
-	company_check(company);
-	hostile_close(&peer);
-	/* Who has too much waiting to be closed may not even say hello. */
-	CHECK_EQUAL(disposal_wait(10000), 0);
-	check_context = NULL;
-}
-
-static void try_all(const struct attempt *attempts, size_t count)
-{
-	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
-	struct company company = { 0 };
-
-	options.hello_timeout_ms = 50;
-	company_open(&company, NULL, &options);
-	for (size_t i = 0; i < count; i++)
-		try_attempt(&company, &attempts[i]);
-	CHECK_EQUAL(company.receiver.calls[HEARD_ERROR], count);
-	company_close(&company);
-}
-
-#define TRY_ALL(attempts) try_all(attempts, sizeof(attempts) / sizeof((attempts)[0]))
-
-/* ---- What is said -------------------------------------------------------------------- */
+/* ---- What is said -------------------------------------------------------- */
 
 static void say_garbage(struct hostile_peer *peer)
 {
@@ -108,7 +33,8 @@ static void say_nothing(struct hostile_peer *peer)
 }
 
 /* The first `size` bytes of the hello. */
-static void say_part(struct hostile_peer *peer, size_t size, const int *fds, size_t fd_count)
+static void say_part(
+		struct hostile_peer *peer, size_t size, const int *fds, size_t fd_count)
 {
 	unsigned char frame[CONTROL_FRAME_MAX];
 
@@ -183,7 +109,8 @@ static void say_welcome(struct hostile_peer *peer)
 	const struct control_welcome welcome = { CONTROL_PROTOCOL_VERSION, 0, 1, PAGE };
 	unsigned char frame[CONTROL_FRAME_MAX];
 
-	hostile_say(peer, frame, control_encode_welcome(frame, &welcome), &peer->memory, 1);
+	hostile_say(peer, frame, control_encode_welcome(frame, &welcome), &peer->memory,
+			1);
 }
 
 static void other_version(struct hostile_peer *peer)
@@ -198,7 +125,7 @@ static void unknown_feature(struct hostile_peer *peer)
 
 static void odd_capacity(struct hostile_peer *peer)
 {
-	peer->hello.capacity = CAPACITY + 8;
+	peer->hello.capacity = STRANGER_CAPACITY + 8;
 }
 
 static void no_capacity(struct hostile_peer *peer)
@@ -224,27 +151,30 @@ static void odd_header(struct hostile_peer *peer)
 /* A hello that makes no sense, or never becomes one, is refused in words. */
 static void bad_hellos_are_refused(void **state)
 {
-	static const struct attempt attempts[] = {
+	static const struct stranger_attempt attempts[] = {
 		{ "garbage", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, say_garbage },
 		{ "wrong magic", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, say_wrong_magic },
 		{ "other byte order", CONTROL_REFUSE_BYTE_ORDER, { 0 }, NULL,
-			say_other_byte_order },
+				say_other_byte_order },
 		{ "other version", CONTROL_REFUSE_VERSION, { 0 }, other_version, NULL },
-		{ "unknown feature", CONTROL_REFUSE_FEATURES, { 0 }, unknown_feature, NULL },
+		{ "unknown feature", CONTROL_REFUSE_FEATURES, { 0 }, unknown_feature,
+				NULL },
 		{ "length too short", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL,
-			say_too_short_length },
+				say_too_short_length },
 		{ "huge length", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, say_huge_length },
-		{ "reserved byte", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, say_reserved_byte },
+		{ "reserved byte", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL,
+				say_reserved_byte },
 		{ "odd capacity", CONTROL_REFUSE_PROTOCOL, { 0 }, odd_capacity, NULL },
 		{ "no capacity", CONTROL_REFUSE_PROTOCOL, { 0 }, no_capacity, NULL },
 		{ "odd resume", CONTROL_REFUSE_PROTOCOL, { 0 }, odd_resume, NULL },
-		{ "boundless resume", CONTROL_REFUSE_PROTOCOL, { 0 }, boundless_resume, NULL },
+		{ "boundless resume", CONTROL_REFUSE_PROTOCOL, { 0 }, boundless_resume,
+				NULL },
 		{ "odd header", CONTROL_REFUSE_PROTOCOL, { 0 }, odd_header, NULL },
 		{ "a ring", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, say_ring_frame },
 		{ "a goodbye", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, say_bye },
 		{ "a welcome", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, say_welcome },
 		{ "half a hello with the ring", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL,
-			say_half_with_ring },
+				say_half_with_ring },
 		{ "nothing", CONTROL_REFUSE_TIMEOUT, { 0 }, NULL, say_nothing },
 		{ "one byte", CONTROL_REFUSE_TIMEOUT, { 0 }, NULL, say_one_byte },
 		{ "half a hello", CONTROL_REFUSE_TIMEOUT, { 0 }, NULL, say_half },
@@ -254,168 +184,7 @@ static void bad_hellos_are_refused(void **state)
 	TRY_ALL(attempts);
 }
 
-/* ---- What is passed -------------------------------------------------------------------- */
-
-static void say_hello_with(struct hostile_peer *peer, const int *fds, size_t count)
-{
-	unsigned char frame[CONTROL_FRAME_MAX];
-
-	hostile_say(peer, frame, control_encode_hello(frame, &peer->hello), fds, count);
-}
-
-static void pass_none(struct hostile_peer *peer)
-{
-	say_hello_with(peer, NULL, 0);
-}
-
-static void pass_two(struct hostile_peer *peer)
-{
-	const int fds[] = { peer->memory, peer->memory };
-
-	say_hello_with(peer, fds, 2);
-}
-
-static void pass_many(struct hostile_peer *peer)
-{
-	int fds[253];
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		fds[i] = peer->memory;
-	say_hello_with(peer, fds, sizeof(fds) / sizeof(fds[0]));
-}
-
-static void pass_and_close(struct hostile_peer *peer, int fd)
-{
-	CHECK(fd >= 0);
-	say_hello_with(peer, &fd, 1);
-	close(fd);
-}
-
-static void pass_device(struct hostile_peer *peer)
-{
-	pass_and_close(peer, open("/dev/zero", O_RDWR | O_CLOEXEC));
-}
-
-static void pass_file(struct hostile_peer *peer)
-{
-	pass_and_close(peer, open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
-}
-
-static void pass_eventfd(struct hostile_peer *peer)
-{
-	pass_and_close(peer, eventfd(0, EFD_CLOEXEC));
-}
-
-/* The very socket that is spoken through. */
-static void pass_itself(struct hostile_peer *peer)
-{
-	say_hello_with(peer, &peer->socket, 1);
-}
-
-static void wrong_ring_magic(struct hostile_peer *peer)
-{
-	peer->header->magic++;
-}
-
-static void wrong_ring_version(struct hostile_peer *peer)
-{
-	peer->header->version++;
-}
-
-static void wrong_ring_capacity(struct hostile_peer *peer)
-{
-	peer->header->capacity *= 2;
-}
-
-static void wrong_ring_header(struct hostile_peer *peer)
-{
-	peer->header->header_size *= 2;
-}
-
-static void wrong_lane_id(struct hostile_peer *peer)
-{
-	peer->header->lane_id[15] ^= 1;
-}
-
-static void tail_beyond_capacity(struct hostile_peer *peer)
-{
-	hostile_publish(peer, CAPACITY + 8);
-}
-
-static void tail_unaligned(struct hostile_peer *peer)
-{
-	hostile_publish(peer, 4);
-}
-
-static void tail_boundless(struct hostile_peer *peer)
-{
-	peer->hello.resume = RING_POSITION_LIMIT - 8;
-	hostile_publish(peer, RING_POSITION_LIMIT);
-}
-
-static void tail_before_resume(struct hostile_peer *peer)
-{
-	peer->hello.resume = 64;
-	hostile_publish(peer, 56);
-}
-
-static void twice_the_capacity(struct hostile_peer *peer)
-{
-	peer->hello.capacity = 2 * CAPACITY;
-}
-
-/* A ring that is no sealed memory of the announced size, or more than one, or none, is refused. */
-static void bad_memory_is_refused(void **state)
-{
-	static const struct attempt attempts[] = {
-		{ "no descriptor", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, pass_none },
-		{ "two descriptors", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, pass_two },
-		{ "253 descriptors", CONTROL_REFUSE_PROTOCOL, { 0 }, NULL, pass_many },
-		{ "a device", CONTROL_REFUSE_MEMORY_OBJECT, { 0 }, NULL, pass_device },
-		{ "a file", CONTROL_REFUSE_MEMORY_OBJECT, { 0 }, NULL, pass_file },
-		{ "an eventfd", CONTROL_REFUSE_MEMORY_OBJECT, { 0 }, NULL, pass_eventfd },
-		{ "the socket itself", CONTROL_REFUSE_MEMORY_OBJECT, { 0 }, NULL, pass_itself },
-		{ "no SEAL seal", CONTROL_REFUSE_MEMORY_OBJECT, { F_SEAL_SEAL, 0, 0 }, NULL,
-			NULL },
-		{ "may shrink", CONTROL_REFUSE_MEMORY_OBJECT, { F_SEAL_SHRINK, 0, 0 }, NULL,
-			NULL },
-		{ "may grow", CONTROL_REFUSE_MEMORY_OBJECT, { F_SEAL_GROW, 0, 0 }, NULL, NULL },
-		{ "may be punched", CONTROL_REFUSE_MEMORY_OBJECT, { F_SEAL_FUTURE_WRITE, 0, 0 },
-			NULL, NULL },
-		{ "no seal", CONTROL_REFUSE_MEMORY_OBJECT, { ~0u, 0, 0 }, NULL, NULL },
-		{ "a page short", CONTROL_REFUSE_MEMORY_OBJECT, { 0, -PAGE, 0 }, NULL, NULL },
-		{ "a byte short", CONTROL_REFUSE_MEMORY_OBJECT, { 0, -1, 0 }, NULL, NULL },
-		{ "a page long", CONTROL_REFUSE_MEMORY_OBJECT, { 0, PAGE, 0 }, NULL, NULL },
-		{ "half of what it says", CONTROL_REFUSE_MEMORY_OBJECT, { 0 },
-			twice_the_capacity, NULL },
-	};
-
-	(void)state;
-	TRY_ALL(attempts);
-}
-
-/* A ring whose own header contradicts the hello, or whose first positions are impossible, is
- * refused. */
-static void bad_ring_headers_are_refused(void **state)
-{
-	static const struct attempt attempts[] = {
-		{ "magic", CONTROL_REFUSE_POSITIONS, { 0 }, wrong_ring_magic, NULL },
-		{ "version", CONTROL_REFUSE_POSITIONS, { 0 }, wrong_ring_version, NULL },
-		{ "capacity", CONTROL_REFUSE_POSITIONS, { 0 }, wrong_ring_capacity, NULL },
-		{ "header size", CONTROL_REFUSE_POSITIONS, { 0 }, wrong_ring_header, NULL },
-		{ "lane id", CONTROL_REFUSE_POSITIONS, { 0 }, wrong_lane_id, NULL },
-		{ "beyond capacity", CONTROL_REFUSE_POSITIONS, { 0 }, tail_beyond_capacity,
-			NULL },
-		{ "unaligned", CONTROL_REFUSE_POSITIONS, { 0 }, tail_unaligned, NULL },
-		{ "boundless", CONTROL_REFUSE_POSITIONS, { 0 }, tail_boundless, NULL },
-		{ "before resume", CONTROL_REFUSE_POSITIONS, { 0 }, tail_before_resume, NULL },
-	};
-
-	(void)state;
-	TRY_ALL(attempts);
-}
-
-/* ---- Who comes a second time --------------------------------------------------------- */
+/* ---- Who comes a second time --------------------------------------------- */
 
 /* A ring that a lane has already is refused for now, and the lane goes on. */
 static void live_duplicate_is_refused(void **state)
@@ -425,12 +194,12 @@ static void live_duplicate_is_refused(void **state)
 
 	(void)state;
 	company_open(&company, NULL, NULL);
-	hostile_make_ring(&peer, CAPACITY, NULL);
+	hostile_make_ring(&peer, STRANGER_CAPACITY, NULL);
 	hostile_join(&peer, &company.stage, scene_address());
 	twin = peer;
 	hostile_connect(&twin, scene_address());
 	hostile_say_hello(&twin);
-	check_refused(&company, &twin, CONTROL_REFUSE_BUSY);
+	stranger_check_refused(&company, &twin, CONTROL_REFUSE_BUSY);
 	close(twin.socket);
 	hostile_put_record(&peer, 0, 0, 0);
 	hostile_publish(&peer, 8);
@@ -441,7 +210,8 @@ static void live_duplicate_is_refused(void **state)
 	company_close(&company);
 }
 
-/* A lane that was evicted does not get back in, and nobody who comes with another is kept out. */
+/* A lane that was evicted does not get back in, and nobody who comes with another is
+ * kept out. */
 static void evicted_lane_is_refused(void **state)
 {
 	struct hostile_peer peer = HOSTILE_PEER_NONE;
@@ -450,7 +220,7 @@ static void evicted_lane_is_refused(void **state)
 
 	(void)state;
 	company_open(&company, NULL, NULL);
-	hostile_make_ring(&peer, CAPACITY, NULL);
+	hostile_make_ring(&peer, STRANGER_CAPACITY, NULL);
 	hostile_join(&peer, &company.stage, scene_address());
 	CHECK_EQUAL(evchan_lane_evict(company.lane, "too loud"), 0);
 	CHECK_EQUAL(hostile_hear(&peer, &company.stage, &refused), CONTROL_EVICTED);
@@ -461,15 +231,16 @@ static void evicted_lane_is_refused(void **state)
 	close(peer.socket);
 	hostile_connect(&peer, scene_address());
 	hostile_say_hello(&peer);
-	check_refused(&company, &peer, CONTROL_REFUSE_EVICTED);
+	stranger_check_refused(&company, &peer, CONTROL_REFUSE_EVICTED);
 	hostile_close(&peer);
-	hostile_make_ring(&peer, CAPACITY, NULL);
+	hostile_make_ring(&peer, STRANGER_CAPACITY, NULL);
 	hostile_join(&peer, &company.stage, scene_address());
 	hostile_close(&peer);
 	company_close(&company);
 }
 
-/* Those who hang up before they have said a hello are gone without a word, and leave nothing. */
+/* Those who hang up before they have said a hello are gone without a word, and leave
+ * nothing. */
 static void hang_up_before_hello_is_nothing(void **state)
 {
 	struct hostile_peer peer = HOSTILE_PEER_NONE;
@@ -477,7 +248,7 @@ static void hang_up_before_hello_is_nothing(void **state)
 
 	(void)state;
 	company_open(&company, NULL, NULL);
-	hostile_make_ring(&peer, CAPACITY, NULL);
+	hostile_make_ring(&peer, STRANGER_CAPACITY, NULL);
 	for (int i = 0; i < 100; i++) {
 		hostile_connect(&peer, scene_address());
 		if (i % 2)
@@ -497,8 +268,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(bad_hellos_are_refused),
-		SCENE_TEST(bad_memory_is_refused),
-		SCENE_TEST(bad_ring_headers_are_refused),
 		SCENE_TEST(live_duplicate_is_refused),
 		SCENE_TEST(evicted_lane_is_refused),
 		SCENE_TEST(hang_up_before_hello_is_nothing),

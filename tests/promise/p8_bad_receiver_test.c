@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P8, the other way round: whatever a false receiver answers, passes or writes into its page, a sender
- * neither crashes nor loses a message. It ends the connection with -EPROTO and offers its ring to the
- * next receiver at the address, from the last position that made sense.
+ * P8, the other way round: whatever a false receiver answers, passes or writes into its
+ * page, a sender neither crashes nor loses a message. It ends the connection with -EPROTO
+ * and offers its ring to the next receiver at the address, from the last position that
+ * made sense.
  */
 
 #include <setjmp.h>
@@ -15,96 +16,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "hostile_peer.h"
+#include "clock.h"
+#include "impostor.h"
 #include "scene.h"
-#include "shared_memory.h"
+#include "sender.h"
 #include "stream.h"
 
 #define SOME 10u /* messages sent at a time */
 
-/* ---- The false receiver ------------------------------------------------------------- */
-
-struct impostor {
-	int listener;
-	struct hostile_peer peer; /* only its socket */
-	struct shared_memory page_memory;
-	struct ring_page *page;
-	int bell;
-	struct control_welcome welcome;
-};
-
-static int listen_at(const char *address)
-{
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	size_t length = strlen(address);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	CHECK(fd >= 0 && *address == '@' && length < sizeof(name.sun_path));
-	memcpy(name.sun_path + 1, address + 1, length - 1);
-	CHECK_EQUAL(bind(fd, (struct sockaddr *)&name,
-				    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)),
-			0);
-	CHECK_EQUAL(listen(fd, 10), 0);
-	return fd;
-}
-
-static void impostor_open(struct impostor *impostor)
-{
-	memset(impostor, 0, sizeof(*impostor));
-	impostor->peer = (struct hostile_peer)HOSTILE_PEER_NONE;
-	impostor->listener = listen_at(scene_address());
-	CHECK_EQUAL(shared_memory_create(&impostor->page_memory, shared_memory_page_size(), 0, 0),
-			0);
-	impostor->page = impostor->page_memory.base;
-	impostor->page->magic = RING_PAGE_MAGIC;
-	impostor->page->version = RING_VERSION;
-	impostor->page->header_size = (uint32_t)impostor->page_memory.header_size;
-	impostor->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	impostor->welcome = (struct control_welcome){ CONTROL_PROTOCOL_VERSION, 0,
-		EVCHAN_BELL_EVENTFD, impostor->page->header_size };
-}
-
-static void impostor_close(struct impostor *impostor)
-{
-	close(impostor->listener);
-	close(impostor->bell);
-	hostile_close(&impostor->peer);
-	shared_memory_deinit(&impostor->page_memory, NULL);
-}
-
-/* Takes the sender's connection and hello, and drops the ring that came with it. */
-static void impostor_accept(struct impostor *impostor)
-{
-	unsigned char frame[CONTROL_FRAME_MAX];
-
-	impostor->peer.socket = accept4(impostor->listener, NULL, NULL, SOCK_CLOEXEC);
-	CHECK(impostor->peer.socket >= 0);
-	CHECK(read(impostor->peer.socket, frame, sizeof(frame)) > 0);
-	CHECK_EQUAL(frame[0], CONTROL_HELLO);
-}
-
-static void say_welcome(struct impostor *impostor, const int *fds, size_t count)
-{
-	unsigned char frame[CONTROL_FRAME_MAX];
-
-	hostile_say(&impostor->peer, frame, control_encode_welcome(frame, &impostor->welcome), fds,
-			count);
-}
-
-/* As it stands. */
-static void welcome(struct impostor *impostor)
-{
-	const int fds[] = { impostor->page_memory.fd, impostor->bell };
-
-	say_welcome(impostor, fds, 2);
-}
-
-/* ---- The play ------------------------------------------------------------------------ */
+/* ---- The play ------------------------------------------------------------ */
 
 struct play {
 	struct stage stage;
@@ -145,7 +67,8 @@ static void await_hang_up(struct play *play)
 
 	do {
 		stage_await(&play->stage, play->impostor.peer.socket);
-		got = recv(play->impostor.peer.socket, bytes, sizeof(bytes), MSG_DONTWAIT);
+		got = recv(play->impostor.peer.socket, bytes, sizeof(bytes),
+				MSG_DONTWAIT);
 	} while (got > 0);
 	CHECK(got == 0 || errno == ECONNRESET);
 }
@@ -165,7 +88,7 @@ static void close_play(struct play *play)
 	stage_close(&play->stage);
 }
 
-/* ---- Bad answers ---------------------------------------------------------------------- */
+/* ---- Bad answers --------------------------------------------------------- */
 
 struct answer {
 	const char *name;
@@ -185,13 +108,23 @@ static void say_hello(struct impostor *impostor)
 	hostile_say(&impostor->peer, frame, control_encode_hello(frame, &hello), NULL, 0);
 }
 
+static void say_bye_twice(struct impostor *impostor)
+{
+	unsigned char frame[CONTROL_FRAME_MAX];
+	size_t length = control_encode_bye(frame);
+
+	hostile_say(&impostor->peer, frame, length, NULL, 0);
+	hostile_say(&impostor->peer, frame, length, NULL, 0);
+}
+
 static void say_evicted(struct impostor *impostor)
 {
 	const struct control_refused refused = { .refusal = CONTROL_REFUSE_POLICY };
 	unsigned char frame[CONTROL_FRAME_MAX];
 
 	hostile_say(&impostor->peer, frame,
-			control_encode_refused(frame, CONTROL_EVICTED, &refused), NULL, 0);
+			control_encode_refused(frame, CONTROL_EVICTED, &refused), NULL,
+			0);
 }
 
 static void hang_up(struct impostor *impostor)
@@ -202,29 +135,29 @@ static void hang_up(struct impostor *impostor)
 static void other_version(struct impostor *impostor)
 {
 	impostor->welcome.version++;
-	welcome(impostor);
+	impostor_welcome(impostor);
 }
 
 static void unknown_feature(struct impostor *impostor)
 {
 	impostor->welcome.features = UINT64_C(1) << 63;
-	welcome(impostor);
+	impostor_welcome(impostor);
 }
 
 static void unknown_bell(struct impostor *impostor)
 {
 	impostor->welcome.bell = 99;
-	welcome(impostor);
+	impostor_welcome(impostor);
 }
 
 static void no_descriptor(struct impostor *impostor)
 {
-	say_welcome(impostor, NULL, 0);
+	impostor_say_welcome(impostor, NULL, 0);
 }
 
 static void one_descriptor(struct impostor *impostor)
 {
-	say_welcome(impostor, &impostor->page_memory.fd, 1);
+	impostor_say_welcome(impostor, &impostor->page_memory.fd, 1);
 }
 
 static void many_descriptors(struct impostor *impostor)
@@ -233,60 +166,62 @@ static void many_descriptors(struct impostor *impostor)
 
 	for (int i = 0; i < 200; i++)
 		fds[i] = impostor->bell;
-	say_welcome(impostor, fds, 200);
+	impostor_say_welcome(impostor, fds, 200);
 }
 
 static void page_is_a_bell(struct impostor *impostor)
 {
 	const int fds[] = { impostor->bell, impostor->bell };
 
-	say_welcome(impostor, fds, 2);
+	impostor_say_welcome(impostor, fds, 2);
 }
 
 static void bell_is_a_page(struct impostor *impostor)
 {
 	const int fds[] = { impostor->page_memory.fd, impostor->page_memory.fd };
 
-	say_welcome(impostor, fds, 2);
+	impostor_say_welcome(impostor, fds, 2);
 }
 
 static void bell_blocks(struct impostor *impostor)
 {
 	CHECK_EQUAL(fcntl(impostor->bell, F_SETFL, 0), 0);
-	welcome(impostor);
+	impostor_welcome(impostor);
 }
 
 static void page_is_shorter(struct impostor *impostor)
 {
 	impostor->welcome.header_size *= 2;
-	welcome(impostor);
+	impostor_welcome(impostor);
 }
 
 static void wrong_page_magic(struct impostor *impostor)
 {
 	impostor->page->magic++;
-	welcome(impostor);
+	impostor_welcome(impostor);
 }
 
 static void head_beyond_tail(struct impostor *impostor)
 {
 	atomic_store(&impostor->page->head.value, 1 << 20);
-	welcome(impostor);
+	impostor_welcome(impostor);
 }
 
 static void head_unaligned(struct impostor *impostor)
 {
 	atomic_store(&impostor->page->head.value, 4);
-	welcome(impostor);
+	impostor_welcome(impostor);
 }
 
-/* An answer that makes no sense ends the connection; the ring goes to the next receiver. */
+/* An answer that makes no sense ends the connection; the ring goes to the next
+ * receiver. */
 static void bad_answers_lose_nothing(void **state)
 {
 	static const struct answer answers[] = {
 		{ "garbage", say_garbage },
 		{ "a hello", say_hello },
 		{ "an eviction", say_evicted },
+		{ "two goodbyes", say_bye_twice },
 		{ "nothing", hang_up },
 		{ "other version", other_version },
 		{ "unknown feature", unknown_feature },
@@ -317,7 +252,7 @@ static void bad_answers_lose_nothing(void **state)
 	check_context = NULL;
 }
 
-/* ---- Bad deeds after a good answer ------------------------------------------------------ */
+/* ---- Bad deeds after a good answer --------------------------------------- */
 
 static void ring(struct impostor *impostor)
 {
@@ -355,7 +290,8 @@ static void release_first(struct play *play)
 	play->sink.next[0] = 1;
 }
 
-/* Bad positions and words after a good welcome are told as -EPROTO, and cost no message. */
+/* Bad positions and words after a good welcome are told as -EPROTO, and cost no
+ * message. */
 static void bad_deeds_lose_nothing(void **state)
 {
 	static const struct answer deeds[] = {
@@ -364,6 +300,7 @@ static void bad_deeds_lose_nothing(void **state)
 		{ "head unaligned", move_head_unaligned },
 		{ "garbage", say_garbage },
 		{ "second welcome", no_descriptor },
+		{ "second goodbye", say_bye_twice },
 	};
 	struct play play;
 
@@ -371,7 +308,7 @@ static void bad_deeds_lose_nothing(void **state)
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
 		check_context = deeds[i].name;
 		open_play(&play);
-		welcome(&play.impostor);
+		impostor_welcome(&play.impostor);
 		STAGE_UNTIL(&play.stage, play.sender.calls[TOLD_CONNECTED]);
 		release_first(&play);
 		deeds[i].say(&play.impostor);
@@ -383,24 +320,109 @@ static void bad_deeds_lose_nothing(void **state)
 	check_context = NULL;
 }
 
-/* A receiver that rings without end wakes the sender, and that is all. */
-static void storm_of_rings_is_survived(void **state)
+static uint64_t wakeups(const struct play *play)
+{
+	struct evchan_lane_stats stats = { .size = sizeof(stats) };
+
+	evchan_sender_get_stats(play->sender.sender, &stats);
+	return stats.wakeups;
+}
+
+/* A receiver that rings without end costs its sender a bounded number of wake-ups, and
+ * then the connection is over. */
+static void storm_of_rings_is_cut_off(void **state)
 {
 	static unsigned char rings[256];
+	uint64_t start, woken = 0;
 	struct play play;
 
 	(void)state;
 	memset(rings, CONTROL_RING, sizeof(rings));
 	open_play(&play);
-	welcome(&play.impostor);
+	impostor_welcome(&play.impostor);
 	STAGE_UNTIL(&play.stage, play.sender.calls[TOLD_CONNECTED]);
-	for (unsigned i = 0; i < scene_scaled(200); i++) {
+	start = clock_milliseconds();
+	while (!play.sender.calls[TOLD_DISCONNECTED]) {
 		while (send(play.impostor.peer.socket, rings, sizeof(rings),
 				       MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 			;
+		woken = wakeups(&play);
 		stage_look(&play.stage, 1);
 	}
+	CHECK_EQUAL(play.sender.disconnect_error, -EPROTO);
+	/* STORM_PAUSES times STORM_LOOKS. */
+	CHECK(woken <= 10 * 64);
+	CHECK(clock_milliseconds() - start >= 9 * 18);
+	close_play(&play);
+}
+
+/* Rings between which something is released are as good as any, however many. */
+static void rings_that_release_are_no_storm(void **state)
+{
+	struct stream stream = { .most = 1000 };
+	unsigned char bytes[1000];
+	uint64_t head = 0, before;
+	struct play play;
+
+	(void)state;
+	open_play(&play);
+	impostor_welcome(&play.impostor);
+	STAGE_UNTIL(&play.stage, play.sender.calls[TOLD_CONNECTED]);
+	for (; stream.next < SOME; stream.next++) {
+		for (int i = 0; i < 60; i++) {
+			before = wakeups(&play);
+			ring(&play.impostor);
+			STAGE_UNTIL(&play.stage, wakeups(&play) > before);
+		}
+		CHECK_EQUAL(play.sender.sender->storm_pauses, 0);
+		head += ring_record_bytes(stream_write(&stream, bytes));
+		atomic_store(&play.impostor.page->head.value, head);
+	}
 	CHECK_EQUAL(play.sender.calls[TOLD_DISCONNECTED], 0);
+	play.sink.next[0] = SOME;
+	close_play(&play);
+}
+
+/* ---- Welcomes that lead nowhere ------------------------------------------ */
+
+static void welcome(struct play *play)
+{
+	unsigned connected = play->sender.calls[TOLD_CONNECTED];
+
+	if (play->impostor.peer.socket < 0) {
+		stage_await(&play->stage, play->impostor.listener);
+		impostor_accept(&play->impostor);
+	}
+	impostor_welcome(&play->impostor);
+	STAGE_UNTIL(&play->stage, play->sender.calls[TOLD_CONNECTED] > connected);
+}
+
+static void drop(struct play *play)
+{
+	unsigned disconnected = play->sender.calls[TOLD_DISCONNECTED];
+
+	hostile_close(&play->impostor.peer);
+	play->impostor.peer = (struct hostile_peer)HOSTILE_PEER_NONE;
+	STAGE_UNTIL(&play->stage, play->sender.calls[TOLD_DISCONNECTED] > disconnected);
+}
+
+/* A receiver that welcomes and hangs up, again and again, is connected to less and less
+ * often; until one has consumed something. */
+static void useless_welcomes_are_tried_less_often(void **state)
+{
+	struct play play;
+
+	(void)state;
+	open_play(&play);
+	for (unsigned i = 1; i <= 5; i++) {
+		welcome(&play);
+		drop(&play);
+		CHECK_EQUAL(play.sender.sender->attempt, i);
+	}
+	welcome(&play);
+	release_first(&play);
+	drop(&play);
+	CHECK_EQUAL(play.sender.sender->attempt, 1);
 	close_play(&play);
 }
 
@@ -409,7 +431,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(bad_answers_lose_nothing),
 		SCENE_TEST(bad_deeds_lose_nothing),
-		SCENE_TEST(storm_of_rings_is_survived),
+		SCENE_TEST(storm_of_rings_is_cut_off),
+		SCENE_TEST(rings_that_release_are_no_storm),
+		SCENE_TEST(useless_welcomes_are_tried_less_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

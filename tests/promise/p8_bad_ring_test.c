@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * P8, after admission: a sender may write any bytes into its ring at any time, say anything on its
- * socket, and do anything to the bell it was given. Where a check fails it is cut off: the application
- * is told who it was and why, the lane leaves as BROKEN, the sender is told, and a neighbour in full
+ * P8, after admission: a sender may write any bytes into its ring at any time, and say
+ * anything on its socket. Where a check fails it is cut off: the application is told who
+ * it was and why, the lane leaves as BROKEN, the sender is told, and a neighbour in full
  * flow notices nothing. Where no check can fail nothing happens to anybody else.
  */
 
@@ -14,39 +14,20 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "company.h"
-#include "hostile_peer.h"
 #include "scene.h"
-
-#define CAPACITY 4096u
+#include "stranger.h"
 
 struct play {
 	struct company company;
 	struct hostile_peer peer;
 };
 
-/* The hostile one is admitted, and has sent one good message. */
-static void join(struct play *play)
-{
-	unsigned messages = play->company.messages;
-
-	play->peer = (struct hostile_peer)HOSTILE_PEER_NONE;
-	hostile_make_ring(&play->peer, CAPACITY, NULL);
-	hostile_join(&play->peer, &play->company.stage, scene_address());
-	hostile_put_record(&play->peer, 0, 16, 1);
-	hostile_publish(&play->peer, 24);
-	hostile_ring(&play->peer);
-	STAGE_UNTIL(&play->company.stage, play->company.messages > messages);
-}
-
-/* ---- What ends the lane ------------------------------------------------------------ */
+/* ---- What ends the lane -------------------------------------------------- */
 
 struct crime {
 	const char *name;
@@ -54,7 +35,8 @@ struct crime {
 };
 
 /* One stranger that is cut off, for this reason. */
-static void punish(struct play *play, const struct crime *crime, enum control_refusal refusal)
+static void punish(struct play *play, const struct crime *crime,
+		enum control_refusal refusal)
 {
 	struct company *company = &play->company;
 	unsigned errors = company->receiver.calls[HEARD_ERROR];
@@ -63,10 +45,11 @@ static void punish(struct play *play, const struct crime *crime, enum control_re
 	char culprit[64];
 
 	check_context = crime->name;
-	join(play);
+	stranger_join(&play->peer, &play->company);
 	messages = company->messages;
 	crime->commit(&play->peer);
-	CHECK_EQUAL(hostile_hear(&play->peer, &company->stage, &refused), CONTROL_EVICTED);
+	CHECK_EQUAL(hostile_hear(&play->peer, &company->stage, &refused),
+			CONTROL_EVICTED);
 	CHECK_EQUAL(refused.refusal, refusal);
 	CHECK(refused.final && *refused.text);
 	CHECK_EQUAL(hostile_hear(&play->peer, &company->stage, &refused), 0);
@@ -83,7 +66,8 @@ static void punish(struct play *play, const struct crime *crime, enum control_re
 	check_context = NULL;
 }
 
-static void punish_all(const struct crime *crimes, size_t count, enum control_refusal refusal)
+static void punish_all(
+		const struct crime *crimes, size_t count, enum control_refusal refusal)
 {
 	struct play play = { 0 };
 
@@ -97,59 +81,53 @@ static void punish_all(const struct crime *crimes, size_t count, enum control_re
 #define PUNISH_ALL(crimes, refusal) \
 	punish_all(crimes, sizeof(crimes) / sizeof((crimes)[0]), refusal)
 
-static void publish_and_ring(struct hostile_peer *peer, uint64_t tail)
-{
-	hostile_publish(peer, tail);
-	hostile_ring(peer);
-}
-
 static void tail_beyond_capacity(struct hostile_peer *peer)
 {
-	publish_and_ring(peer, 24 + CAPACITY + 8);
+	stranger_publish(peer, 24 + STRANGER_SMALL_CAPACITY + 8);
 }
 
 static void tail_goes_back(struct hostile_peer *peer)
 {
-	publish_and_ring(peer, 16);
+	stranger_publish(peer, 16);
 }
 
 static void tail_unaligned(struct hostile_peer *peer)
 {
-	publish_and_ring(peer, 33);
+	stranger_publish(peer, 33);
 }
 
 static void tail_boundless(struct hostile_peer *peer)
 {
-	publish_and_ring(peer, RING_POSITION_LIMIT);
+	stranger_publish(peer, RING_POSITION_LIMIT);
 }
 
 static void tail_all_ones(struct hostile_peer *peer)
 {
-	publish_and_ring(peer, UINT64_MAX - 7);
+	stranger_publish(peer, UINT64_MAX - 7);
 }
 
 static void record_beyond_tail(struct hostile_peer *peer)
 {
 	hostile_put_record(peer, 24, 17, 0);
-	publish_and_ring(peer, 24 + 24);
+	stranger_publish(peer, 24 + 24);
 }
 
 static void record_as_large_as_can_be(struct hostile_peer *peer)
 {
 	hostile_put_record(peer, 24, UINT32_MAX, 0);
-	publish_and_ring(peer, 24 + 64);
+	stranger_publish(peer, 24 + 64);
 }
 
 static void record_a_header_short(struct hostile_peer *peer)
 {
-	hostile_put_record(peer, 24, CAPACITY, 0);
-	publish_and_ring(peer, 24 + CAPACITY);
+	hostile_put_record(peer, 24, STRANGER_SMALL_CAPACITY, 0);
+	stranger_publish(peer, 24 + STRANGER_SMALL_CAPACITY);
 }
 
 static void reserved_type(struct hostile_peer *peer)
 {
 	hostile_put_record(peer, 24, 0, EVCHAN_TYPE_RESERVED);
-	publish_and_ring(peer, 32);
+	stranger_publish(peer, 32);
 }
 
 /* Positions and records that make no sense end the lane they are in. */
@@ -192,12 +170,14 @@ static void pass_descriptor(struct hostile_peer *peer)
 		struct cmsghdr align;
 		unsigned char bytes[CMSG_SPACE(sizeof(int))];
 	} room = { .align = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &room,
+	struct msghdr message = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &room,
 		.msg_controllen = sizeof(room) };
 
 	memcpy(CMSG_DATA(&room.align), &fd, sizeof(fd));
-	/* Where the kernel can, it was told to refuse descriptors by now: then say what is wrong by
-	 * another means. */
+	/* Where the kernel can, it was told to refuse descriptors by now: then say
+	 * what is wrong by another means. */
 	if (sendmsg(peer->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		say_garbage(peer);
 }
@@ -207,11 +187,20 @@ static void say_evicted(struct hostile_peer *peer)
 	const struct control_refused refused = { .refusal = CONTROL_REFUSE_POLICY };
 	unsigned char frame[CONTROL_FRAME_MAX];
 
-	hostile_say(peer, frame, control_encode_refused(frame, CONTROL_EVICTED, &refused), NULL,
-			0);
+	hostile_say(peer, frame, control_encode_refused(frame, CONTROL_EVICTED, &refused),
+			NULL, 0);
 }
 
-/* So does saying anything but a ring or a goodbye. */
+static void say_goodbye_twice(struct hostile_peer *peer)
+{
+	unsigned char frame[CONTROL_FRAME_MAX];
+	size_t length = control_encode_bye(frame);
+
+	hostile_say(peer, frame, length, NULL, 0);
+	hostile_say(peer, frame, length, NULL, 0);
+}
+
+/* So does saying anything but a ring or one goodbye. */
 static void wrong_words_are_cut_off(void **state)
 {
 	static const struct crime crimes[] = {
@@ -219,18 +208,19 @@ static void wrong_words_are_cut_off(void **state)
 		{ "second hello", say_hello_again },
 		{ "late descriptor", pass_descriptor },
 		{ "eviction of the receiver", say_evicted },
+		{ "second goodbye", say_goodbye_twice },
 	};
 
 	(void)state;
 	PUNISH_ALL(crimes, CONTROL_REFUSE_PROTOCOL);
 }
 
-/* ---- What ends nothing, or only itself ------------------------------------------------- */
+/* ---- What ends nothing, or only itself ----------------------------------- */
 
-/* Contents may change while they are read: then the payload is whatever it is, but nothing else
- * happens. Here the size changes after it was read. */
-static void change_size(struct company *company, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+/* Contents may change while they are read: then the payload is whatever it is, but
+ * nothing else happens. Here the size changes after it was read. */
+static void change_size(struct company *company, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	struct hostile_peer *peer = company->arg;
 
@@ -241,7 +231,8 @@ static void change_size(struct company *company, enum heard heard, struct evchan
 	CHECK_EQUAL(message->size, 40);
 }
 
-/* A header that is changed while its message is delivered changes nothing: it was read once. */
+/* A header that is changed while its message is delivered changes nothing: it was read
+ * once. */
 static void header_changed_during_delivery_is_harmless(void **state)
 {
 	struct play play = { 0 };
@@ -251,10 +242,10 @@ static void header_changed_during_delivery_is_harmless(void **state)
 	company->act = change_size;
 	company->arg = &play.peer;
 	company_open(company, NULL, NULL);
-	join(&play);
+	stranger_join(&play.peer, &play.company);
 	hostile_put_record(&play.peer, 24, 40, 1);
 	hostile_put_record(&play.peer, 72, 0, 1);
-	publish_and_ring(&play.peer, 80);
+	stranger_publish(&play.peer, 80);
 	STAGE_UNTIL(&company->stage, company->messages == 3);
 	CHECK_EQUAL(company->left, 0);
 	hostile_close(&play.peer);
@@ -281,9 +272,9 @@ static void tail_behind_a_hold_is_cut_off(void **state)
 
 	(void)state;
 	company_open(company, NULL, NULL);
-	join(&play);
+	stranger_join(&play.peer, &play.company);
 	CHECK_EQUAL(held->size, 16);
-	publish_and_ring(&play.peer, 16);
+	stranger_publish(&play.peer, 16);
 	STAGE_UNTIL(&company->stage, company->left);
 	CHECK_EQUAL(company->reason, EVCHAN_LEFT_BROKEN);
 	CHECK_EQUAL(company->receiver.error, -EPROTO);
@@ -300,7 +291,7 @@ static void publishing_after_the_end_is_not_heard(void **state)
 
 	(void)state;
 	company_open(company, NULL, NULL);
-	join(&play);
+	stranger_join(&play.peer, &play.company);
 	evchan_lane_pause(company->lane);
 	CHECK_EQUAL(shutdown(play.peer.socket, SHUT_WR), 0);
 	STAGE_UNTIL(&company->stage, company->hung_up);
@@ -321,120 +312,13 @@ static void impossible_last_position_is_cut_off(void **state)
 
 	(void)state;
 	company_open(company, NULL, NULL);
-	join(&play);
+	stranger_join(&play.peer, &play.company);
 	hostile_publish(&play.peer, 25);
 	hostile_close(&play.peer);
 	STAGE_UNTIL(&company->stage, company->left);
 	CHECK_EQUAL(company->reason, EVCHAN_LEFT_BROKEN);
 	CHECK_EQUAL(company->receiver.error, -EPROTO);
 	CHECK_EQUAL(company->messages, 1);
-	company_close(company);
-}
-
-/* ---- Bells --------------------------------------------------------------------------- */
-
-/* The bell is filled to its end, with O_NONBLOCK cleared in the file description that both have. */
-static void fill_bell(struct hostile_peer *peer)
-{
-	const uint64_t most = UINT64_MAX - 1, one = 1;
-	int flags = fcntl(peer->bell, F_GETFL);
-
-	CHECK(flags & O_NONBLOCK);
-	(void)write(peer->bell, &most, sizeof(most));
-	while (write(peer->bell, &one, sizeof(one)) > 0)
-		;
-	CHECK_EQUAL(errno, EAGAIN);
-	CHECK_EQUAL(fcntl(peer->bell, F_SETFL, flags & ~O_NONBLOCK), 0);
-}
-
-static void check_bell_abuse(const char *backend, enum evchan_bell bell)
-{
-	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
-	struct play play = { 0 };
-	struct company *company = &play.company;
-
-	options.bell = bell;
-	company_open(company, backend, &options);
-	for (int round = 0; round < 3; round++) {
-		join(&play);
-		CHECK(play.peer.bell >= 0);
-		fill_bell(&play.peer);
-		company_check(company);
-		/* It is still heard, or at least its end is. */
-		hostile_close(&play.peer);
-		STAGE_UNTIL(&company->stage, company->left > (unsigned)round);
-		CHECK_EQUAL(company->reason, EVCHAN_LEFT_CRASHED);
-	}
-	company_close(company);
-}
-
-/* An eventfd that is filled and made blocking blocks nobody, on a loop with edges ... */
-static void full_blocking_eventfd_blocks_nobody(void **state)
-{
-	(void)state;
-	check_bell_abuse("epoll", EVCHAN_BELL_EVENTFD);
-}
-
-/* ... and on one without, where it is read. */
-static void full_blocking_eventfd_blocks_nobody_on_poll(void **state)
-{
-	(void)state;
-	check_bell_abuse("poll", EVCHAN_BELL_EVENTFD);
-}
-
-/* Nor does a pipe. */
-static void full_blocking_pipe_blocks_nobody(void **state)
-{
-	(void)state;
-	check_bell_abuse("epoll", EVCHAN_BELL_PIPE);
-}
-
-/* A sender that empties its eventfd and makes it blocking, so that a plain read would wait. */
-static void drained_blocking_eventfd_blocks_nobody(void **state)
-{
-	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
-	struct play play = { 0 };
-	struct company *company = &play.company;
-	eventfd_t value;
-	int flags;
-
-	(void)state;
-	options.bell = EVCHAN_BELL_EVENTFD;
-	company_open(company, "poll", &options);
-	join(&play);
-	flags = fcntl(play.peer.bell, F_GETFL);
-	CHECK_EQUAL(fcntl(play.peer.bell, F_SETFL, flags & ~O_NONBLOCK), 0);
-	for (int i = 0; i < 100; i++) {
-		CHECK_EQUAL(eventfd_write(play.peer.bell, 1), 0);
-		CHECK_EQUAL(eventfd_read(play.peer.bell, &value), 0);
-		stage_look(&company->stage, 1);
-	}
-	company_check(company);
-	hostile_close(&play.peer);
-	company_close(company);
-}
-
-/* A storm of rings through the socket and the bell costs the neighbour nothing but its share of
- * time. */
-static void storm_of_rings_is_survived(void **state)
-{
-	static unsigned char rings[256];
-	struct play play = { 0 };
-	struct company *company = &play.company;
-
-	(void)state;
-	memset(rings, CONTROL_RING, sizeof(rings));
-	company_open(company, NULL, NULL);
-	join(&play);
-	for (unsigned i = 0; i < scene_scaled(1000); i++) {
-		while (send(play.peer.socket, rings, sizeof(rings), MSG_DONTWAIT | MSG_NOSIGNAL) >
-				0)
-			;
-		CHECK_EQUAL(eventfd_write(play.peer.bell, 1), 0);
-		stage_look(&company->stage, 1);
-	}
-	company_check(company);
-	hostile_close(&play.peer);
 	company_close(company);
 }
 
@@ -447,11 +331,6 @@ int main(void)
 		SCENE_TEST(header_changed_during_delivery_is_harmless),
 		SCENE_TEST(publishing_after_the_end_is_not_heard),
 		SCENE_TEST(impossible_last_position_is_cut_off),
-		SCENE_TEST(full_blocking_eventfd_blocks_nobody),
-		SCENE_TEST(full_blocking_eventfd_blocks_nobody_on_poll),
-		SCENE_TEST(full_blocking_pipe_blocks_nobody),
-		SCENE_TEST(drained_blocking_eventfd_blocks_nobody),
-		SCENE_TEST(storm_of_rings_is_survived),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a failed check goes. Surprising: in a forked process cmocka's own assertions would jump
- * into the copy of the runner, which would then run the remaining tests a second time.
+ * Where a failed check goes. Surprising: in a forked process cmocka's own assertions
+ * would jump into the copy of the runner, which would then run the remaining tests a
+ * second time.
  */
 
 #include "check.h"
@@ -36,12 +37,14 @@ void check_failed(const char *file, int line, const char *what)
 	abort();
 }
 
-void check_equal(long long value, long long expected, const char *text, const char *file, int line)
+void check_equal(long long value, long long expected, const char *text, const char *file,
+		int line)
 {
 	char what[512];
 
 	if (value == expected)
 		return;
-	snprintf(what, sizeof(what), "%s: is %lld, should be %lld", text, value, expected);
+	snprintf(what, sizeof(what), "%s: is %lld, should be %lld", text, value,
+			expected);
 	check_failed(file, line, what);
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The neighbour's stream is checked message by message all the time (stream.c), so that disturbing it in
- * any way fails the test; company_check() sees to it that it has not merely stopped.
+ * The neighbour's stream is checked message by message all the time (stream.c), so that
+ * disturbing it in any way fails the test; company_check() sees to it that it has not
+ * merely stopped.
  */
 
 #include "company.h"
 
 #include "scene.h"
 
-static void stranger_heard(struct company *company, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void stranger_heard(struct company *company, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	switch ((int)heard) {
 	case HEARD_JOINED:

@@ -3,8 +3,8 @@
 #define EVCHAN_TESTS_COMPANY_H
 
 /*
- * A receiver with one honest sender in full flow, a process of its own, that must never notice what
- * strangers do to the receiver; and notes of what becomes of the strangers.
+ * A receiver with one honest sender in full flow, a process of its own, that must never
+ * notice what strangers do to the receiver; and notes of what becomes of the strangers.
  */
 
 #include <sys/types.h>

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames are made and taken apart by the core's own encoder and decoder, which have tests of their
- * own; everything around them is done by hand.
+ * Frames are made and taken apart by the core's own encoder and decoder, which have tests
+ * of their own; everything around them is done by hand.
  */
 
 #include "hostile_peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -21,7 +20,7 @@
 #define REQUIRED_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
 #define DESCRIPTORS_MOST 253
 
-/* ---- The ring --------------------------------------------------------------------- */
+/* ---- The ring ------------------------------------------------------------ */
 
 static void make_hello(struct hostile_peer *peer, size_t header_size, size_t capacity)
 {
@@ -62,14 +61,18 @@ void hostile_make_ring(struct hostile_peer *peer, size_t capacity,
 	CHECK_EQUAL(ftruncate(peer->memory, size), 0);
 	if (!wrong->is_unallocated)
 		CHECK_EQUAL(fallocate(peer->memory, 0, 0, size), 0);
-	peer->header = mmap(NULL, peer->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, peer->memory, 0);
+	peer->header = mmap(NULL, peer->mapped, PROT_READ | PROT_WRITE, MAP_SHARED,
+			peer->memory, 0);
 	CHECK(peer->header != MAP_FAILED);
 	peer->data = (unsigned char *)peer->header + header_size;
 	write_header(peer);
-	CHECK_EQUAL(fcntl(peer->memory, F_ADD_SEALS, REQUIRED_SEALS & ~wrong->missing_seals), 0);
+	CHECK_EQUAL(fcntl(peer->memory, F_ADD_SEALS,
+				    REQUIRED_SEALS & ~wrong->missing_seals),
+			0);
 }
 
-void hostile_put_record(struct hostile_peer *peer, uint64_t position, uint32_t size, uint32_t type)
+void hostile_put_record(struct hostile_peer *peer, uint64_t position, uint32_t size,
+		uint32_t type)
 {
 	uint64_t at = position & (peer->hello.capacity - 1);
 	uint32_t words[2] = { size, type };
@@ -82,26 +85,46 @@ void hostile_publish(struct hostile_peer *peer, uint64_t tail)
 	atomic_store(&peer->header->tail.value, tail);
 }
 
-/* ---- The socket ------------------------------------------------------------------- */
+/* ---- The socket ---------------------------------------------------------- */
+
+/* The socket's name for an address. Returns its length. */
+static socklen_t make_name(struct sockaddr_un *name, const char *address)
+{
+	size_t length = strlen(address);
+
+	CHECK(length < sizeof(name->sun_path));
+	memset(name, 0, sizeof(*name));
+	name->sun_family = AF_UNIX;
+	memcpy(name->sun_path, address, length);
+	if (*address == '@')
+		name->sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+int hostile_listen(const char *address)
+{
+	struct sockaddr_un name;
+	socklen_t length = make_name(&name, address);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK(fd >= 0);
+	CHECK_EQUAL(bind(fd, (struct sockaddr *)&name, length), 0);
+	CHECK_EQUAL(listen(fd, 10), 0);
+	return fd;
+}
 
 void hostile_connect(struct hostile_peer *peer, const char *address)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	size_t length = strlen(address);
+	struct sockaddr_un name;
+	socklen_t length = make_name(&name, address);
 
-	CHECK(length < sizeof(name.sun_path));
-	memcpy(name.sun_path, address, length);
-	if (*address == '@')
-		name.sun_path[0] = '\0';
 	peer->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(peer->socket >= 0);
-	CHECK_EQUAL(connect(peer->socket, (struct sockaddr *)&name,
-				    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)),
-			0);
+	CHECK_EQUAL(connect(peer->socket, (struct sockaddr *)&name, length), 0);
 }
 
-void hostile_say(struct hostile_peer *peer, const void *bytes, size_t size, const int *fds,
-		size_t fd_count)
+void hostile_say(struct hostile_peer *peer, const void *bytes, size_t size,
+		const int *fds, size_t fd_count)
 {
 	union {
 		struct cmsghdr align;
@@ -121,14 +144,16 @@ void hostile_say(struct hostile_peer *peer, const void *bytes, size_t size, cons
 		header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
 		memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
 	}
-	CHECK_EQUAL(sendmsg(peer->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL), (ssize_t)size);
+	CHECK_EQUAL(sendmsg(peer->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL),
+			(ssize_t)size);
 }
 
 void hostile_say_hello(struct hostile_peer *peer)
 {
 	unsigned char frame[CONTROL_FRAME_MAX];
 
-	hostile_say(peer, frame, control_encode_hello(frame, &peer->hello), &peer->memory, 1);
+	hostile_say(peer, frame, control_encode_hello(frame, &peer->hello), &peer->memory,
+			1);
 }
 
 void hostile_ring(struct hostile_peer *peer)
@@ -138,7 +163,7 @@ void hostile_ring(struct hostile_peer *peer)
 	hostile_say(peer, &ring, 1, NULL, 0);
 }
 
-/* ---- What the receiver says --------------------------------------------------------- */
+/* ---- What the receiver says ---------------------------------------------- */
 
 static void take_descriptors(struct hostile_peer *peer, struct msghdr *message)
 {
@@ -154,15 +179,19 @@ static void take_descriptors(struct hostile_peer *peer, struct msghdr *message)
 }
 
 /* Reads exactly `size` bytes. Whether they came before the end. */
-static int read_bytes(struct hostile_peer *peer, struct stage *stage, void *bytes, size_t size)
+static int read_bytes(
+		struct hostile_peer *peer, struct stage *stage, void *bytes, size_t size)
 {
 	unsigned char room[CMSG_SPACE(2 * sizeof(int))];
 	struct iovec vector = { bytes, size };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = room,
+	struct msghdr message = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = room,
 		.msg_controllen = sizeof(room) };
 	ssize_t got;
 
-	while ((got = recvmsg(peer->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0) {
+	while ((got = recvmsg(peer->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) <
+			0) {
 		if (errno == ECONNRESET)
 			return 0;
 		CHECK_EQUAL(errno, EAGAIN);

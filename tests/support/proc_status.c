@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers out of /proc. Of a process's threads only the first is looked at: under ThreadSanitizer there is
- * another one that wakes up now and then.
+ * Numbers out of /proc. Of a process's threads only the first is looked at: under
+ * ThreadSanitizer there is another one that wakes up now and then.
  */
 
 #include "proc_status.h"
@@ -31,7 +31,8 @@ static void read_file(char *text, size_t room, pid_t process, const char *name)
 	close(fd);
 }
 
-/* The fields of the first thread's stat behind the program's name, which may contain anything. */
+/* The fields of the first thread's stat behind the program's name, which may contain
+ * anything. */
 static const char *read_stat(char *text, size_t room, pid_t process)
 {
 	const char *at;
@@ -50,8 +51,8 @@ uint64_t proc_cpu_ticks(pid_t process)
 	char text[1024];
 
 	CHECK(sscanf(read_stat(text, sizeof(text), process),
-			      "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-			      &system) == 2);
+			      "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+			      &user, &system) == 2);
 	return user + system;
 }
 
@@ -81,11 +82,6 @@ uint64_t proc_sleeps(pid_t process)
 uint64_t proc_resident(pid_t process)
 {
 	return status_field(process, "\nVmRSS:") * 1024;
-}
-
-uint64_t proc_resident_anonymous(pid_t process)
-{
-	return status_field(process, "\nRssAnon:") * 1024;
 }
 
 unsigned proc_count_names(const char *folder)

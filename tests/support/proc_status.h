@@ -18,9 +18,8 @@ uint64_t proc_sleeps(pid_t process);
 /* Whether that thread sleeps, and can be woken. */
 int proc_is_asleep(pid_t process);
 
-/* Resident memory: of the process, and without the pages of files and shared memory. In bytes. */
+/* Resident memory, pages of files and shared memory included, in bytes. */
 uint64_t proc_resident(pid_t process);
-uint64_t proc_resident_anonymous(pid_t process);
 
 /* Names in a folder of the file system, say /dev/shm; 0 if there is none. */
 unsigned proc_count_names(const char *folder);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Invariant: whatever a test got from here is in one of the lists of `scene`, so that the end of
- * the test, also of a failed one, finds it.
+ * Invariant: whatever a test got from here is in one of the lists of `scene`, so that the
+ * end of the test, also of a failed one, finds it.
  *
- * Surprising: a process is forked only when the library's disposal thread has come to rest.
- * ThreadSanitizer lets no thread start in a child of a process that had two at the time of
- * the fork.
+ * Surprising: a process is forked only when the library's disposal thread has come to
+ * rest. ThreadSanitizer lets no thread start in a child of a process that had two at the
+ * time of the fork.
  */
 
 #include "scene.h"
@@ -35,7 +35,7 @@
 
 static struct {
 	char address[64];
-	char folder[64]; /* "": not made */
+	char folder[64];            /* "": not made */
 	unsigned open_descriptors;  /* before the test: of the process ... */
 	unsigned owned_descriptors; /* ... and of the library */
 	pid_t processes[PROCESSES_MAX];
@@ -49,10 +49,11 @@ static struct {
 	unsigned share_count;
 } scene;
 
-/* Leaks in a forked process: LeakSanitizer looks by itself only where exit(3) is called. */
+/* Leaks in a forked process: LeakSanitizer looks by itself only where exit(3) is
+ * called. */
 int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
 
-/* ---- Set up, tear down --------------------------------------------------------- */
+/* ---- Set up, tear down --------------------------------------------------- */
 
 unsigned scene_slowdown(void)
 {
@@ -146,11 +147,11 @@ void scene_change_address(void)
 {
 	static unsigned number;
 
-	snprintf(scene.address, sizeof(scene.address), "@evchan-test-%ld-%u", (long)getpid(),
-			++number);
+	snprintf(scene.address, sizeof(scene.address), "@evchan-test-%ld-%u",
+			(long)getpid(), ++number);
 }
 
-/* ---- Files ---------------------------------------------------------------------- */
+/* ---- Files --------------------------------------------------------------- */
 
 static const char *scene_folder(void)
 {
@@ -176,7 +177,7 @@ unsigned scene_count_files(void)
 	return proc_count_names(scene_folder());
 }
 
-/* ---- Processes --------------------------------------------------------------- */
+/* ---- Processes ----------------------------------------------------------- */
 
 /* cmocka's handlers would go on with the test's end in the child. */
 static void reset_signals(void)
@@ -257,7 +258,7 @@ void scene_stop(pid_t process)
 	CHECK(WIFSTOPPED(status));
 }
 
-/* ---- Between processes ---------------------------------------------------------- */
+/* ---- Between processes --------------------------------------------------- */
 
 int scene_gate(void)
 {
@@ -283,8 +284,8 @@ void scene_pass_gate(int gate)
 
 void *scene_share(size_t size)
 {
-	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-			0);
+	void *address = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(address != MAP_FAILED && scene.share_count < SHARES_MAX);
 	scene.shares[scene.share_count].address = address;

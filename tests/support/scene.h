@@ -3,9 +3,10 @@
 #define EVCHAN_TESTS_SCENE_H
 
 /*
- * What a test between processes needs besides evchan: an address nobody else has, processes that
- * play a part, gates to keep them in step, memory they share. All of it is gone when the test is
- * over, and nothing else may be left: no descriptor, no thread, no process.
+ * What a test between processes needs besides evchan: an address nobody else has,
+ * processes that play a part, gates to keep them in step, memory they share. All of it is
+ * gone when the test is over, and nothing else may be left: no descriptor, no thread, no
+ * process.
  */
 
 #include <stddef.h>
@@ -14,31 +15,36 @@
 /* A test with these around it, see SCENE_TEST. */
 int scene_set_up(void **state);
 int scene_tear_down(void **state);
-#define SCENE_TEST(test) cmocka_unit_test_setup_teardown(test, scene_set_up, scene_tear_down)
+#define SCENE_TEST(test) \
+	cmocka_unit_test_setup_teardown(test, scene_set_up, scene_tear_down)
 
 /* An abstract address that belongs to this test; the same in all its processes. */
 const char *scene_address(void);
 /* Another one, for this process and those it forks from now on. */
 void scene_change_address(void);
 
-/* A path in a folder that belongs to this test. Static; three results are valid at a time. */
+/* A path in a folder that belongs to this test. Static; three results are valid at a
+ * time. */
 const char *scene_path(const char *name);
 /* The number of names in that folder. */
 unsigned scene_count_files(void);
 
-/* How many times slower than usual everything is here, and `count` made smaller by that much. */
+/* How many times slower than usual everything is here, and `count` made smaller by
+ * that much. */
 unsigned scene_slowdown(void);
 unsigned scene_scaled(unsigned count);
 
-/* ---- Processes --------------------------------------------------------------- */
+/* ---- Processes ----------------------------------------------------------- */
 
-/* Forks a process that plays `role` and ends with status 0. It dies with the test program. */
+/* Forks a process that plays `role` and ends with status 0. It dies with the test
+ * program. */
 pid_t scene_start(void (*role)(void *arg), void *arg);
 
 /* In such a process, as root: goes on as another user and group. */
 void scene_become(uid_t id);
 
-/* Waits until it has ended. Returns its exit status, or minus the signal that killed it. */
+/* Waits until it has ended. Returns its exit status, or minus the signal that killed
+ * it. */
 int scene_wait(pid_t process);
 /* The same; the status must be 0. */
 void scene_join(pid_t process);
@@ -49,7 +55,7 @@ void scene_kill(pid_t process);
 /* SIGSTOP, and waits until it stands still. */
 void scene_stop(pid_t process);
 
-/* ---- Between processes ------------------------------------------------------- */
+/* ---- Between processes --------------------------------------------------- */
 
 /* A counter that one process raises and another waits for, made before the fork. It is a
  * descriptor that is readable while the counter is not zero. */

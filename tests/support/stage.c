@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Turns of a libevent base. Surprising: a zero timer of evchan's runs in the turn after the one it
- * was set in, and a message may take a hang-up, a drain and a farewell to come through: hence
- * stage_look() is asked for more turns than one would think.
+ * Turns of a libevent base. Surprising: a zero timer of evchan's runs in the turn after
+ * the one it was set in, and a message may take a hang-up, a drain and a farewell to come
+ * through: hence stage_look() is asked for more turns than one would think.
  */
 
 #include "stage.h"

@@ -5,8 +5,8 @@
 /*
  * A libevent base with evchan's loop on it, run turn by turn.
  *
- * A test waits for what must happen with STAGE_UNTIL, which sleeps in the loop; for what must
- * *not* happen it runs stage_look(): all that could happen is ready before it.
+ * A test waits for what must happen with STAGE_UNTIL, which sleeps in the loop; for what
+ * must *not* happen it runs stage_look(): all that could happen is ready before it.
  */
 
 #include <stdint.h>
@@ -44,8 +44,9 @@ void stage_pass_gate(struct stage *stage, int gate);
 /* Runs the loop until the process has ended, see scene_join(). */
 void stage_join(struct stage *stage, pid_t process);
 
-/* Takes evchan-libevent into every program that has a stage: this library is linked behind it. */
-__attribute__((used)) static int (*const stage_needs)(
-		struct evchan_loop **loop, struct event_base *base) = evchan_libevent_loop_new;
+/* Takes evchan-libevent into every program that has a stage: this library is linked
+ * behind it. */
+__attribute__((used)) static int (*const stage_needs)(struct evchan_loop **loop,
+		struct event_base *base) = evchan_libevent_loop_new;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbered, checksummed messages. Their sizes jump about, so that records begin at every offset of a ring
- * and cross its end everywhere; both sides compute the same size from the number, and the
- * receiver's comes from the record, so that a wrong one shows.
+ * Numbered, checksummed messages. Their sizes jump about, so that records begin at every
+ * offset of a ring and cross its end everywhere; both sides compute the same size from
+ * the number, and the receiver's comes from the record, so that a wrong one shows.
  */
 
 #include "stream.h"
@@ -67,7 +67,7 @@ static uint64_t sum_of(const unsigned char *bytes, size_t size, uint64_t sum)
 	return sum;
 }
 
-/* ---- The sender's side --------------------------------------------------------- */
+/* ---- The sender's side --------------------------------------------------- */
 
 size_t stream_write(const struct stream *stream, void *out)
 {
@@ -83,7 +83,8 @@ size_t stream_write(const struct stream *stream, void *out)
 	if (size == 0)
 		return 0;
 	for (size_t at = sizeof(header); at < size; at += sizeof(word), word++)
-		memcpy(bytes + at, &word, size - at < sizeof(word) ? size - at : sizeof(word));
+		memcpy(bytes + at, &word,
+				size - at < sizeof(word) ? size - at : sizeof(word));
 	header.sum = sum_of(bytes + sizeof(header), size - sizeof(header), stream->next);
 	memcpy(bytes, &header, sizeof(header));
 	return size;
@@ -123,7 +124,7 @@ int stream_send(struct stream *stream, struct evchan_sender *sender, uint64_t mo
 	return r == 0 && stream->next < stream->count ? -EINPROGRESS : r;
 }
 
-/* ---- A process that sends one ---------------------------------------------------- */
+/* ---- A process that sends one -------------------------------------------- */
 
 struct stream_player {
 	struct stream_role *role;
@@ -173,8 +174,6 @@ void stream_role(void *arg)
 	test_sender_open(&player.sender, &player.stage, role->address, &role->options);
 	player.again = evtimer_new(player.stage.base, stream_player_go_on, &player);
 	CHECK(player.again);
-	if (role->start_gate)
-		stage_pass_gate(&player.stage, role->start_gate);
 	stream_player_send(&player);
 	STAGE_UNTIL(&player.stage, player.sender.calls[TOLD_DRAINED]);
 	event_free(player.again);
@@ -186,14 +185,17 @@ pid_t stream_start_endless(uint32_t id, struct stream_progress *progress)
 {
 	struct stream_role role = {
 		.address = scene_address(),
-		.stream = { .id = id, .count = UINT64_MAX, .most = 2000, .progress = progress },
+		.stream = { .id = id,
+				.count = UINT64_MAX,
+				.most = 2000,
+				.progress = progress },
 		.options = { .capacity = 65536 },
 	};
 
 	return scene_start(stream_role, &role);
 }
 
-/* ---- The receiver's side ---------------------------------------------------------- */
+/* ---- The receiver's side ------------------------------------------------- */
 
 uint32_t stream_of(const struct evchan_lane *lane)
 {
@@ -201,15 +203,6 @@ uint32_t stream_of(const struct evchan_lane *lane)
 
 	CHECK(id < STREAMS_MAX);
 	return (uint32_t)id;
-}
-
-uint64_t stream_number(const struct evchan_message *message)
-{
-	struct stream_header header;
-
-	CHECK(message->size >= sizeof(header));
-	memcpy(&header, message->data, sizeof(header));
-	return header.number;
 }
 
 void stream_check(const struct evchan_message *message, uint32_t stream, uint64_t number)
@@ -226,8 +219,9 @@ void stream_check(const struct evchan_message *message, uint32_t stream, uint64_
 	CHECK_EQUAL(header.stream, stream);
 	CHECK_EQUAL(header.number, number);
 	CHECK_EQUAL(header.size, message->size);
-	CHECK(header.sum == sum_of((const unsigned char *)message->data + sizeof(header),
-					    message->size - sizeof(header), number));
+	CHECK(header.sum ==
+			sum_of((const unsigned char *)message->data + sizeof(header),
+					message->size - sizeof(header), number));
 }
 
 void stream_receive(struct stream_sink *sink, const struct evchan_message *message)
@@ -236,7 +230,6 @@ void stream_receive(struct stream_sink *sink, const struct evchan_message *messa
 
 	stream_check(message, stream, sink->next[stream]);
 	sink->next[stream]++;
-	sink->bytes += message->size;
 }
 
 void stream_act(struct test_receiver *test, enum heard heard, struct evchan_lane *lane,

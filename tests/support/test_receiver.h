@@ -3,7 +3,8 @@
 #define EVCHAN_TESTS_TEST_RECEIVER_H
 
 /*
- * A receiver that notes everything it hears, and can be made to do something in each callback.
+ * A receiver that notes everything it hears, and can be made to do something in each
+ * callback.
  */
 
 #include <stdbool.h>
@@ -36,17 +37,19 @@ struct test_receiver {
 	bool asks;
 	int answer;
 	struct evchan_peer asking; /* who was last asked about */
-	/* Called at the end of each callback, unless NULL; lane and message may be NULL. */
-	void (*act)(struct test_receiver *test, enum heard heard, struct evchan_lane *lane,
-			const struct evchan_message *message);
+	/* Called at the end of each callback, unless NULL; lane and message may be
+	 * NULL. */
+	void (*act)(struct test_receiver *test, enum heard heard,
+			struct evchan_lane *lane, const struct evchan_message *message);
 	void *arg; /* for `act` */
 };
 
-/* `stage` NULL: a receiver without a loop. try: 0 or the error of evchan_receiver_new(). */
-void test_receiver_open(struct test_receiver *test, struct stage *stage, const char *address,
-		const struct evchan_receiver_options *options);
-int test_receiver_try(struct test_receiver *test, struct stage *stage, const char *address,
-		const struct evchan_receiver_options *options);
+/* `stage` NULL: a receiver without a loop. try: 0 or the error of
+ * evchan_receiver_new(). */
+void test_receiver_open(struct test_receiver *test, struct stage *stage,
+		const char *address, const struct evchan_receiver_options *options);
+int test_receiver_try(struct test_receiver *test, struct stage *stage,
+		const char *address, const struct evchan_receiver_options *options);
 /* Any number of times. */
 void test_receiver_free(struct test_receiver *test);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each callback checks that the sender it comes from has not been freed, notes what it was told,
- * and acts last: after that nothing is touched.
+ * Each callback checks that the sender it comes from has not been freed, notes what it
+ * was told, and acts last: after that nothing is touched.
  */
 
 #include "test_sender.h"
@@ -43,8 +43,8 @@ static void hear_disconnected(struct evchan_sender *sender, int error, void *arg
 	told(sender, test, TOLD_DISCONNECTED);
 }
 
-static void hear_refused(struct evchan_sender *sender, int error, const char *text, int final,
-		void *arg)
+static void hear_refused(struct evchan_sender *sender, int error, const char *text,
+		int final, void *arg)
 {
 	struct test_sender *test = arg;
 
@@ -65,8 +65,8 @@ int test_sender_try(struct test_sender *test, struct stage *stage, const char *a
 	callbacks.drained = hear_drained;
 	callbacks.disconnected = hear_disconnected;
 	callbacks.refused = hear_refused;
-	return evchan_sender_new(&test->sender, stage ? stage->loop : NULL, address, options,
-			&callbacks, test);
+	return evchan_sender_new(&test->sender, stage ? stage->loop : NULL, address,
+			options, &callbacks, test);
 }
 
 void test_sender_open(struct test_sender *test, struct stage *stage, const char *address,

@@ -3,7 +3,8 @@
 #define EVCHAN_TESTS_TEST_SENDER_H
 
 /*
- * A sender that notes everything it is told, and can be made to do something in each callback.
+ * A sender that notes everything it is told, and can be made to do something in each
+ * callback.
  */
 
 #include "stage.h"
@@ -39,8 +40,8 @@ int test_sender_try(struct test_sender *test, struct stage *stage, const char *a
 /* Any number of times. */
 void test_sender_free(struct test_sender *test);
 
-/* Sends messages of `size` zero bytes until one is refused for want of room. Returns how many
- * were not. */
+/* Sends messages of `size` zero bytes until one is refused for want of room. Returns
+ * how many were not. */
 unsigned test_sender_fill(struct test_sender *test, size_t size);
 
 /* Bytes of the ring that are not released yet. */

@@ -206,7 +206,7 @@ static void credentials_come_beside_all_else(void **state)
 	close(fds[1]);
 }
 
-/* However many descriptors there are, the credentials still fit beside them. */
+/* Beside the most descriptors that are welcome, the credentials still fit. */
 static void credentials_fit_beside_the_most_descriptors(void **state)
 {
 	unsigned char hello[CONTROL_FRAME_MAX];
@@ -216,11 +216,35 @@ static void credentials_fit_beside_the_most_descriptors(void **state)
 	(void)state;
 	pair_open(&pair);
 	control_socket_prepare_accepted(&pair.control, true);
-	assert_int_equal(peer_send_copies(&pair, hello, length, pair.peer, 253), 0);
+	assert_int_equal(peer_send_copies(&pair, hello, length, pair.peer,
+					 CONTROL_DESCRIPTORS_MAX),
+			0);
 	assert_true(receives_frame(&pair, hello, length));
-	assert_int_equal(pair.arrival.fd_count, 253);
+	assert_int_equal(pair.arrival.fd_count, CONTROL_DESCRIPTORS_MAX);
 	assert_credentials(&pair, getpid(), getuid(), getgid());
+	close_arrival(&pair);
 	pair_close(&pair);
+}
+
+/* Credentials take no room that would let more descriptors in. */
+static void too_many_descriptors_are_refused_beside_credentials(void **state)
+{
+	static const size_t counts[] = { 3, 4, 12, 253 };
+	unsigned char hello[CONTROL_FRAME_MAX];
+	size_t length = make_hello(hello), i;
+	struct pair pair;
+
+	(void)state;
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		pair_open(&pair);
+		control_socket_prepare_accepted(&pair.control, true);
+		assert_int_equal(peer_send_copies(&pair, hello, length, pair.peer,
+						 counts[i]),
+				0);
+		assert_int_equal(receive(&pair), -EPROTO);
+		assert_int_equal(pair.arrival.fd_count, 0);
+		pair_close(&pair);
+	}
 }
 
 /* ---- SO_PEERCRED -------------------------------------------------------------------- */
@@ -315,6 +339,7 @@ int main(void)
 		TEST(credentials_come_only_if_wanted),
 		TEST(credentials_come_beside_all_else),
 		TEST(credentials_fit_beside_the_most_descriptors),
+		TEST(too_many_descriptors_are_refused_beside_credentials),
 		TEST(both_ends_see_each_other),
 		TEST(peer_is_known_after_its_end),
 	};

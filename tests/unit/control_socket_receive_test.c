@@ -311,6 +311,29 @@ static void any_pieces_make_the_same_frames(void **state)
 	}
 }
 
+/* A socket that was handed in may have been told where its peeks begin: frames are those in the queue all the same, and
+ * each comes once. */
+static void peek_offset_is_taken_back(void **state)
+{
+	static const int offsets[] = { 0, 1, 1000 };
+	struct pair pair;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		pair_open(&pair);
+		MUST(setsockopt(pair.control.fd, SOL_SOCKET, SO_PEEK_OFF, &offsets[i],
+				     sizeof(int)) == 0);
+		control_socket_init(&pair.control, pair.control.fd);
+		pass_hello(&pair);
+		peer_send(&pair, &ring_frame, 1);
+		peer_send(&pair, bye_frame, sizeof(bye_frame));
+		assert_int_equal(receive(&pair), 1);
+		assert_true(receives_frame(&pair, bye_frame, sizeof(bye_frame)));
+		assert_int_equal(receive(&pair), -EAGAIN);
+		pair_close(&pair);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -324,6 +347,7 @@ int main(void)
 		TEST(no_number_of_rings_is_too_many),
 		TEST(frames_in_one_piece_keep_their_order),
 		TEST(any_pieces_make_the_same_frames),
+		TEST(peek_offset_is_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

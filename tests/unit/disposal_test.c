@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The disposal thread. What blocks it here is what a stranger could send: a TCP socket with unsent
+ * The disposal threads. What blocks one here is what a stranger could send: a TCP socket with unsent
  * data and a long SO_LINGER. Its close(2) ends when the test closes the other end, so the tests decide
  * how long it takes, and need no sleeps.
  */
@@ -220,6 +220,52 @@ static void signals_are_blocked(void **state)
 	assert_int_equal(disposal_wait(LONG_MS), 0);
 }
 
+/* Waits until a mapping is gone. Whether it is, in time. */
+static bool await_unmapped(void *address)
+{
+	const struct timespec moment = { 0, 1000000 };
+
+	for (int i = 0; i < LONG_MS && is_mapped(address); i++)
+		nanosleep(&moment, NULL);
+	return !is_mapped(address);
+}
+
+static void *map(size_t size)
+{
+	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(base, MAP_FAILED);
+	return base;
+}
+
+/* A stranger's descriptor that takes for ever holds up no mapping; and only descriptors count as pending, with their
+ * owner and in all. */
+static void mappings_do_not_wait_for_descriptors(void **state)
+{
+	struct disposal_account *account;
+	struct blocker blocker;
+	void *mapping = map(DISPOSAL_LARGE_MAPPING);
+
+	(void)state;
+	make_blocker(&blocker);
+	assert_int_equal(disposal_account_new(&account), 0);
+	disposal_close(blocker.fd, account);
+	disposal_close(open_owned(), NULL);
+	await_blocked(blocker.fd);
+	disposal_unmap(mapping, DISPOSAL_LARGE_MAPPING, account);
+	assert_int_equal(disposal_account_pending(account), 1);
+	assert_int_equal(disposal_pending_descriptors(), 2);
+	assert_true(await_unmapped(mapping));
+	assert_int_equal(disposal_wait(0), -ETIMEDOUT);
+	assert_int_equal(disposal_pending_descriptors(), 2);
+
+	close(blocker.peer);
+	assert_int_equal(disposal_wait(LONG_MS), 0);
+	assert_int_equal(disposal_account_pending(account), 0);
+	assert_int_equal(disposal_pending_descriptors(), 0);
+	disposal_account_release(account);
+}
+
 /* The thread comes when it is needed and goes when it is not. */
 static void thread_is_gone_when_idle(void **state)
 {
@@ -239,14 +285,6 @@ static void thread_is_gone_when_idle(void **state)
 		disposal_close(open_owned(), NULL);
 	}
 	assert_int_equal(disposal_wait(LONG_MS), 0);
-}
-
-static void *map(size_t size)
-{
-	void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_ptr_not_equal(base, MAP_FAILED);
-	return base;
 }
 
 /* A small mapping goes at once, a large one later. */
@@ -307,13 +345,13 @@ static void finish_in_child(void *arg)
 	struct inherited *inherited = arg;
 	char *mine;
 
-	/* The mapping has not come along. What the child puts there is its own. */
-	CHILD_CHECK(!is_mapped(inherited->mapping));
+	/* The mapping has not come along, be it gone or not. What the child puts there is its own. */
 	mine = mmap(inherited->mapping, DISPOSAL_LARGE_MAPPING, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	CHILD_CHECK(mine == inherited->mapping);
 	CHILD_CHECK(is_open(inherited->queued));
-	CHILD_CHECK(disposal_account_pending(inherited->account) == 3);
+	CHILD_CHECK(disposal_account_pending(inherited->account) == 2);
+	CHILD_CHECK(disposal_pending_descriptors() == 2);
 
 	CHILD_CHECK(disposal_wait(LONG_MS) == 0);
 	CHILD_CHECK(!is_open(inherited->queued));
@@ -326,7 +364,7 @@ static void finish_in_child(void *arg)
 	CHILD_CHECK(descriptor_count() == 0);
 }
 
-/* A child forked while the thread works has no thread, but the work: it closes its copies of all that
+/* A child forked while the threads work has no thread, but the work: it closes its copies of all that
  * was queued, and touches nothing else. */
 static void child_finishes_what_it_inherits(void **state)
 {
@@ -341,18 +379,17 @@ static void child_finishes_what_it_inherits(void **state)
 	inherited.mapping = map(DISPOSAL_LARGE_MAPPING);
 	disposal_close(inherited.blocker.fd, inherited.account);
 	disposal_close(inherited.queued, inherited.account);
-	disposal_unmap(inherited.mapping, DISPOSAL_LARGE_MAPPING, inherited.account);
 	await_blocked(inherited.blocker.fd);
+	disposal_unmap(inherited.mapping, DISPOSAL_LARGE_MAPPING, inherited.account);
 
 	assert_int_equal(in_child(finish_in_child, &inherited), 0);
 
-	assert_int_equal(disposal_account_pending(inherited.account), 3);
+	assert_int_equal(disposal_account_pending(inherited.account), 2);
 	assert_true(is_open(inherited.queued));
-	assert_true(is_mapped(inherited.mapping));
 	close(inherited.blocker.peer);
 	assert_int_equal(disposal_wait(LONG_MS), 0);
 	assert_false(is_open(inherited.queued));
-	assert_false(is_mapped(inherited.mapping));
+	assert_int_equal(disposal_account_pending(inherited.account), 0);
 	disposal_account_release(inherited.account);
 }
 
@@ -405,6 +442,7 @@ int main(void)
 		TEST(blocking_close_delays_nobody),
 		TEST(account_outlives_its_owner),
 		TEST(signals_are_blocked),
+		TEST(mappings_do_not_wait_for_descriptors),
 		TEST(thread_is_gone_when_idle),
 		TEST(mappings_are_unmapped),
 		TEST(without_a_thread_it_happens_at_once),

@@ -349,6 +349,56 @@ static void removed_files_are_not_missed(void **state)
 	listener_deinit(&listener, false);
 }
 
+static void accept_forbidden(void *arg)
+{
+	struct listener listener;
+	int fd = -1, client;
+
+	CHILD_CHECK(open_in_folder(&listener, "socket") == 0);
+	client = connect_to(path_of("socket"));
+	CHILD_CHECK(client >= 0);
+	if (forbid_system_call(SYS_accept4, *(const int *)arg) < 0)
+		_exit(CHILD_SKIPPED);
+	CHILD_CHECK(listener_accept(&listener, &fd) == -*(const int *)arg);
+	CHILD_CHECK(fd == -1);
+	listener_deinit(&listener, false);
+}
+
+/* What will be said again at once is not told as one connection's own trouble. */
+static void lasting_errors_are_told(void **state)
+{
+	int errors[] = { EPERM, EACCES, EBADF, ENOTSOCK, EMFILE, ENOBUFS }, result;
+
+	(void)state;
+	if (HAS_THREAD_SANITIZER)
+		skip(); /* a listener that cannot be emptied is closed on a thread */
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		result = in_child(accept_forbidden, &errors[i]);
+		if (result == CHILD_SKIPPED)
+			skip();
+		assert_int_equal(result, 0);
+	}
+}
+
+/* A listener that was shut lets nobody in, and gives out who was there before. */
+static void shut_listener_keeps_its_queue(void **state)
+{
+	struct listener listener;
+	int client, fd;
+
+	(void)state;
+	assert_int_equal(open_in_folder(&listener, "socket"), 0);
+	client = connect_to(path_of("socket"));
+	assert_true(client >= 0);
+	listener_shut(&listener);
+	assert_int_equal(connect_to(path_of("socket")), -ECONNREFUSED);
+	assert_int_equal(listener_accept(&listener, &fd), 0);
+	descriptor_close(fd);
+	assert_int_equal(listener_accept(&listener, &fd), -EAGAIN);
+	close(client);
+	listener_deinit(&listener, false);
+}
+
 static void end_in_child(void *arg)
 {
 	struct listener *listener = arg;
@@ -395,6 +445,8 @@ int main(void)
 		FOLDER_TEST(own_listener_is_not_given_back),
 		FOLDER_TEST(replaced_path_is_left_alone),
 		FOLDER_TEST(removed_files_are_not_missed),
+		FOLDER_TEST(lasting_errors_are_told),
+		FOLDER_TEST(shut_listener_keeps_its_queue),
 		FOLDER_TEST(child_only_closes),
 	};
 

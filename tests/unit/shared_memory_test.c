@@ -42,7 +42,16 @@ static struct shared_memory make(size_t data_size, unsigned flags)
 	return memory;
 }
 
-/* A stranger's object: `size` bytes, all allocated if `is_allocated`, with these seals. */
+/* Pages that are there: written, as the owner's own are. */
+static void write_pages(int fd, size_t size)
+{
+	static const char zeros[4096];
+
+	for (size_t at = 0; at < size; at += sizeof(zeros))
+		assert_int_equal(pwrite(fd, zeros, sizeof(zeros), (off_t)at), sizeof(zeros));
+}
+
+/* A stranger's object: `size` bytes, all of them there if `is_allocated`, with these seals. */
 static int make_foreign(size_t size, bool is_allocated, int seals)
 {
 	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -50,7 +59,7 @@ static int make_foreign(size_t size, bool is_allocated, int seals)
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
 	if (is_allocated)
-		assert_int_equal(fallocate(fd, 0, 0, (off_t)size), 0);
+		write_pages(fd, size);
 	if (seals)
 		assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
 	return fd;
@@ -245,6 +254,73 @@ static void lazy_memory_needs_the_flag(void **state)
 	assert_int_equal(shared_memory_accept(&reader, owner.fd, page(), 64 * page(), 0), 0);
 	shared_memory_deinit(&reader, NULL);
 	shared_memory_deinit(&owner, NULL);
+}
+
+/* Blocks are no proof of pages: some may lie beyond the end, where nobody reads. */
+static void blocks_beyond_the_end_do_not_count(void **state)
+{
+	const size_t size = 16 * page();
+	int fd = make_foreign(size, false, 0);
+	struct stat status;
+
+	(void)state;
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)size, (off_t)size) < 0) {
+		close(fd);
+		skip();
+	}
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, ALL_SEALS), 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(status.st_size, size);
+	assert_true((size_t)status.st_blocks * 512 >= size);
+	refuse(fd, page(), size - page(), 0, -ENODATA);
+	close(fd);
+}
+
+/* One page that is not there is enough, wherever it is. */
+static void every_page_must_be_there(void **state)
+{
+	(void)state;
+	for (size_t missing = 0; missing < 4; missing++) {
+		int fd = make_foreign(4 * page(), true, 0);
+
+		assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+						 (off_t)(missing * page()), (off_t)page()), 0);
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, ALL_SEALS), 0);
+		refuse(fd, page(), 3 * page(), 0, -ENODATA);
+		close(fd);
+	}
+}
+
+/* The owner's pages are there from the start, for a peer that looks, before anything was written. */
+static void new_object_has_no_holes(void **state)
+{
+	struct shared_memory memory = make(300 * page(), 0);
+
+	(void)state;
+	assert_int_equal(lseek(memory.fd, 0, SEEK_HOLE), 301 * page());
+	shared_memory_deinit(&memory, NULL);
+}
+
+static void create_without_populate(void *unused)
+{
+	struct shared_memory memory = SHARED_MEMORY_NONE;
+
+	(void)unused;
+	if (forbid_system_call(SYS_madvise, EINVAL) < 0)
+		_exit(CHILD_SKIPPED);
+	CHILD_CHECK(shared_memory_create(&memory, page(), 300 * page(), 0) == 0);
+	CHILD_CHECK(lseek(memory.fd, 0, SEEK_HOLE) == (off_t)(301 * page()));
+}
+
+/* On kernels without MADV_POPULATE_WRITE as well. */
+static void older_kernels_have_no_holes_either(void **state)
+{
+	int result = in_child(create_without_populate, NULL);
+
+	(void)state;
+	if (result == CHILD_SKIPPED)
+		skip();
+	assert_int_equal(result, 0);
 }
 
 static void create_above_the_limit(void *unused)
@@ -473,6 +549,10 @@ int main(void)
 		TEST(huge_pages_are_refused),
 		TEST(size_must_be_exact),
 		TEST(lazy_memory_needs_the_flag),
+		TEST(blocks_beyond_the_end_do_not_count),
+		TEST(every_page_must_be_there),
+		TEST(new_object_has_no_holes),
+		TEST(older_kernels_have_no_holes_either),
 		TEST(file_size_limit_is_an_error),
 		TEST(odd_sizes_are_refused),
 		TEST(no_memfd_is_told),

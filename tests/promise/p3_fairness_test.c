@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * P3, fairness: while some flood, what others send, and other events on the same base,
+ * are served within three turns of arriving.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "flood.h"
+#include "scene.h"
+
+/* While others flood, a single message is served within three turns of being
+ * published. */
+static void single_message_is_served_soon(void **state)
+{
+	struct test_sender single = { 0 };
+	struct flood flood;
+
+	(void)state;
+	flood_open(&flood, NULL);
+	flood_open_single(&single);
+	for (unsigned i = 0; i < scene_scaled(300); i++) {
+		flood_await(&flood);
+		flood_send_single(&flood, &single);
+	}
+	test_sender_free(&single);
+	flood_close(&flood);
+}
+
+/* So is the first message of a sender that has just connected. */
+static void newcomer_is_served_soon(void **state)
+{
+	struct flood flood;
+
+	(void)state;
+	flood_open(&flood, NULL);
+	for (unsigned i = 0; i < scene_scaled(50); i++) {
+		struct test_sender single = { 0 };
+
+		flood_await(&flood);
+		flood_open_single(&single);
+		flood_send_single(&flood, &single);
+		test_sender_free(&single);
+	}
+	flood_close(&flood);
+}
+
+/* A turn serves no more messages than its budget, and of each lane no more than its
+ * share, however many are there. */
+static void turn_has_a_budget(void **state)
+{
+	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
+	struct stream_sink before;
+	struct flood flood;
+	uint64_t messages;
+
+	(void)state;
+	options.turn_messages = 10;
+	options.turn_total_messages = 25;
+	flood_open(&flood, &options);
+	for (unsigned i = 0; i < scene_scaled(1000); i++) {
+		messages = flood.messages;
+		before = flood.sink;
+		stage_turn(&flood.stage);
+		CHECK(flood.messages - messages <= 25);
+		for (unsigned lane = 0; lane < FLOOD_SENDERS; lane++)
+			CHECK(flood.sink.next[lane] - before.next[lane] <= 10);
+	}
+	flood_close(&flood);
+}
+
+/* A message larger than a lane's share of a turn is delivered whole, and paid for by the
+ * turns after it, each of which still delivers something. */
+static void large_message_is_paid_for(void **state)
+{
+	static const unsigned char bytes[100000];
+	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
+	struct test_receiver receiver = { 0 };
+	struct test_sender sender = { 0 };
+	struct stage stage;
+	unsigned messages;
+
+	(void)state;
+	options.turn_bytes = 10000;
+	stage_open(&stage, NULL);
+	test_receiver_open(&receiver, &stage, scene_address(), &options);
+	test_sender_open(&sender, NULL, scene_address(), NULL);
+	CHECK_EQUAL(evchan_send(sender.sender, 0, bytes, sizeof(bytes), 0), 0);
+	for (int i = 0; i < 50; i++)
+		CHECK_EQUAL(evchan_send(sender.sender, 0, bytes, 10, 0), 0);
+	/* One large one, and nine shares that are taken by what it owes. */
+	while (receiver.calls[HEARD_MESSAGE] < 1 + 9) {
+		messages = receiver.calls[HEARD_MESSAGE];
+		stage_turn(&stage);
+		CHECK(receiver.calls[HEARD_MESSAGE] <= messages + 1);
+	}
+	/* Then all is paid. */
+	messages = receiver.calls[HEARD_MESSAGE];
+	STAGE_UNTIL(&stage, receiver.calls[HEARD_MESSAGE] > messages + 1);
+	CHECK_EQUAL(receiver.calls[HEARD_MESSAGE], 51);
+	test_sender_free(&sender);
+	test_receiver_free(&receiver);
+	stage_close(&stage);
+}
+
+/* ---- Other events on the same base --------------------------------------- */
+
+/* libevent_extra, which nothing else here needs, is loaded at run time. */
+struct http_library {
+	void *handle;
+	struct evhttp *(*new_server)(struct event_base *base);
+	void (*free_server)(struct evhttp *http);
+	struct evhttp_bound_socket *(*bind)(
+			struct evhttp *http, const char *address, ev_uint16_t port);
+	evutil_socket_t (*get_fd)(struct evhttp_bound_socket *bound);
+	void (*set_callback)(struct evhttp *http,
+			void (*callback)(struct evhttp_request *request, void *arg),
+			void *arg);
+	void (*reply)(struct evhttp_request *request, int code, const char *reason,
+			struct evbuffer *body);
+};
+
+static struct http_library http_library;
+
+static void find(const char *name, void *function)
+{
+	void *found = dlsym(http_library.handle, name);
+
+	CHECK(found);
+	/* POSIX lets a function's address be had this way, ISO C has no cast for it. */
+	memcpy(function, &found, sizeof(found));
+}
+
+static void load_http_library(void)
+{
+	http_library.handle = dlopen("libevent_extra.so", RTLD_NOW);
+	if (!http_library.handle) {
+		print_message("no libevent_extra here\n");
+		skip();
+	}
+	find("evhttp_new", &http_library.new_server);
+	find("evhttp_free", &http_library.free_server);
+	find("evhttp_bind_socket_with_handle", &http_library.bind);
+	find("evhttp_bound_socket_get_fd", &http_library.get_fd);
+	find("evhttp_set_gencb", &http_library.set_callback);
+	find("evhttp_send_reply", &http_library.reply);
+}
+
+static void answer(struct evhttp_request *request, void *arg)
+{
+	++*(unsigned *)arg;
+	http_library.reply(request, 200, "OK", NULL);
+}
+
+/* Connects to the port that `bound` has, and asks. */
+static int ask(struct evhttp_bound_socket *bound)
+{
+	static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+	struct sockaddr_in address;
+	socklen_t length = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK_EQUAL(getsockname(http_library.get_fd(bound), (struct sockaddr *)&address,
+				    &length),
+			0);
+	CHECK_EQUAL(connect(fd, (struct sockaddr *)&address, length), 0);
+	CHECK_EQUAL(write(fd, request, sizeof(request) - 1), sizeof(request) - 1);
+	return fd;
+}
+
+static void check_answer(struct stage *stage, int fd)
+{
+	char text[64] = "";
+
+	stage_await(stage, fd);
+	CHECK(read(fd, text, sizeof(text) - 1) > 0);
+	CHECK(strncmp(text, "HTTP/1.0 200 OK", 15) == 0);
+	close(fd);
+}
+
+static void serve_http(struct flood *flood, struct evhttp *http,
+		struct evhttp_bound_socket *bound)
+{
+	unsigned requests = 0;
+	uint64_t turn;
+	int fd;
+
+	http_library.set_callback(http, answer, &requests);
+	for (unsigned i = 0; i < scene_scaled(100); i++) {
+		flood_await(flood);
+		fd = ask(bound);
+		turn = flood->stage.turns;
+		STAGE_UNTIL(&flood->stage, requests > i);
+		CHECK(flood->stage.turns - turn <= FLOOD_TURNS_MOST);
+		check_answer(&flood->stage, fd);
+	}
+}
+
+/* While senders flood, an HTTP request on the same base is served within three turns. */
+static void http_request_is_served_soon(void **state)
+{
+	struct evhttp_bound_socket *bound;
+	struct evhttp *http;
+	struct flood flood;
+
+	(void)state;
+	load_http_library();
+	flood_open(&flood, NULL);
+	http = http_library.new_server(flood.stage.base);
+	bound = http_library.bind(http, "127.0.0.1", 0);
+	if (bound)
+		serve_http(&flood, http, bound);
+	else
+		print_message("no network at all\n");
+	http_library.free_server(http);
+	flood_close(&flood);
+	dlclose(http_library.handle);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE_TEST(single_message_is_served_soon),
+		SCENE_TEST(newcomer_is_served_soon),
+		SCENE_TEST(turn_has_a_budget),
+		SCENE_TEST(large_message_is_paid_for),
+		SCENE_TEST(http_request_is_served_soon),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
