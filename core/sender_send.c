@@ -84,7 +84,9 @@ static inline void sender_committed(struct evchan_sender *sender, size_t size, u
 {
 	sender->messages++;
 	sender->bytes += size;
-	if (sender->cork)
+	/* After a refusal nothing stays corked: the answer may come when the receiver has released all it knows of, and what is
+	 * corked would keep `writable` from coming. */
+	if (sender->cork && !sender->wants_room && !sender->wants_empty)
 		return;
 	if (!(flags & EVCHAN_SEND_NO_WAKE)) {
 		sender_publish_message(sender);
@@ -282,6 +284,12 @@ void evchan_sender_wake(struct evchan_sender *sender)
 {
 	if (handle_is_foreign(&sender->handle))
 		return;
+	/* The welcome may be there unread; without it there is nobody to wake, and it makes the check. */
+	if (sender->state == SENDER_GREETING) {
+		sender_read_control(sender);
+		if (sender->due)
+			sender_notify_later(sender);
+	}
 	/* Also while corked: what was published before the cork is waited for. */
 	if (ring_writer_owes_check(&sender->ring) && ring_writer_check(&sender->ring))
 		sender_ring(sender);

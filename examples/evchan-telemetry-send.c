@@ -40,9 +40,10 @@ struct program {
 static int send_telemetry(struct program *program)
 {
 	static char name[] = "thermometer", channel[] = "inside";
-	Evchan__Example__Telemetry telemetry = EVCHAN__EXAMPLE__TELEMETRY__INIT;
+	Evchan__Example__Telemetry telemetry;
 	Evchan__Example__Point points[POINTS], *list[POINTS];
 
+	evchan__example__telemetry__init(&telemetry);
 	for (unsigned i = 0; i < POINTS; i++) {
 		evchan__example__point__init(&points[i]);
 		points[i].time_us = program->sent * 1000 + i;
@@ -60,10 +61,11 @@ static int send_telemetry(struct program *program)
 static int send_record(struct program *program)
 {
 	static char source[] = "example.c";
-	Evchan__Example__LogRecord record = EVCHAN__EXAMPLE__LOG_RECORD__INIT;
+	Evchan__Example__LogRecord record;
 	char text[64];
 
 	snprintf(text, sizeof(text), "request %llu was answered", (unsigned long long)program->sent);
+	evchan__example__log_record__init(&record);
 	record.time_us = program->sent;
 	record.severity = 6;
 	record.source = source;

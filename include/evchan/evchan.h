@@ -125,7 +125,8 @@ struct evchan_message {
 /**
  * Keeps the message of the running `message` callback, or of the last
  * evchan_receive_wait(), in place. `*held` is a copy of the struct that stays
- * valid, with its data, until it is released. The ring space of this and of all
+ * valid, with its data, until it is released, or its lane has left with EVCHAN_LEFT_SHUTDOWN (the ring is then
+ * the next receiver's). The ring space of this and of all
  * later messages of its lane is not reused until then, so an application that
  * holds a message until a later one of the same lane arrives can wait for ever:
  * it must copy the bytes instead.

@@ -20,7 +20,7 @@ struct actor {
 	/* the messages from stream.next on */
 	unsigned char bytes[ACTOR_MESSAGES][VICTIM_MOST];
 	size_t sizes[ACTOR_MESSAGES];
-	unsigned loaded, used;
+	unsigned used;
 };
 
 /* `has_loop`: the sender gets a stage, else it brings its own loop. */

@@ -58,24 +58,22 @@ static void measure(const struct kill_plan *plan, struct step_trace *trace)
 	end(plan, process, true);
 }
 
-typedef enum step_end (*step_function)(
-		pid_t process, const struct step_trace *trace, unsigned step);
-
 /* Kills one before this step, or at the next place that it comes to. */
 static enum step_end kill_one(const struct kill_plan *plan,
-		const struct step_trace *trace, unsigned step, step_function go)
+		const struct step_trace *trace, unsigned step,
+		enum step_end (*go)(pid_t, const struct step_trace *, unsigned))
 {
-	enum step_end end_of_it;
+	enum step_end where;
 	pid_t process;
 
 	snprintf(context, sizeof(context), "%s, on the way to step %u:", plan->name,
 			step);
 	process = begin(plan);
-	end_of_it = go(process, trace, step);
+	where = go(process, trace, step);
 	snprintf(context, sizeof(context), "%s, killed at step %u (%s):", plan->name,
 			step, step_describe(process));
-	end(plan, process, end_of_it == STEP_DONE);
-	return end_of_it;
+	end(plan, process, where == STEP_DONE);
+	return where;
 }
 
 static unsigned stride_for(const struct kill_plan *plan, unsigned instructions)
@@ -102,12 +100,12 @@ static unsigned kill_all(const struct kill_plan *plan, const struct step_trace *
 
 	for (unsigned step = 0; step < trace->count;
 			step = step_trace_next(trace, step, stride)) {
-		enum step_end how = kill_one(plan, trace, step, step_shortly_to);
+		enum step_end where = kill_one(plan, trace, step, step_shortly_to);
 
 		/* The shortcut may have led past the place: once more, step by step. */
-		if (how != STEP_THERE)
-			how = kill_one(plan, trace, step, step_to);
-		killed += how != STEP_DONE;
+		if (where != STEP_THERE)
+			where = kill_one(plan, trace, step, step_to);
+		killed += where != STEP_DONE;
 	}
 	return killed;
 }

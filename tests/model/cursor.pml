@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One lane between an admitted sender and its receiver: the data cursor, the space cursor, the bells,
- * and the death of either side between any two steps. README.md says what is left out.
+ * One lane between an admitted sender and its receiver: the data cursor, the space cursor, the
+ * bells, and the death of either side between any two steps. README.md says what is left out.
  *
  * Both sides are written as the code is, step by step, under its names: core/cursor.h and
- * core/ring_{writer,reader}.[ch] for the words, sender_send.c, sender_room.c and sender_wait.c for the
- * sender, lane.c, lane_drain.c and receiver_turn.c for the receiver. A step is one access to what both
- * sides see, with all private work up to the next one. A message takes one unit of the ring, so
- * positions count messages.
+ * core/ring_{writer,reader}.[ch] for the words, sender_send.c, sender_room.c and sender_wait.c for
+ * the sender, lane.c, lane_drain.c and receiver_turn.c for the receiver. A step is one access to
+ * what both sides see, with all private work up to the next one. A message takes one unit of the
+ * ring, so positions count messages.
  *
- * What may go wrong is caught in three places: assertions on the way (a record is whole, and nobody
- * overwrites it while it is read), the watchman (nobody sleeps on something for which nobody will
- * ring), and the judge, who comes when nothing else can happen: whoever is alive then must have got
- * what it was promised. No run goes on for ever, as the search for cycles shows: each meets the judge.
+ * What may go wrong is caught in three places: assertions on the way (a record is whole, and
+ * nobody overwrites it while it is read), the watchman (nobody sleeps on something for which
+ * nobody will ring), and the judge, who comes when nothing else can happen: whoever is alive then
+ * must have got what it was promised. No run goes on for ever, as the search for cycles shows:
+ * each meets the judge.
  *
  * A BUG_... that is defined plants a bug, which must be found.
  */
@@ -50,7 +51,7 @@
 #define RECEIVER_IS_KILLED false
 #endif
 
-/* ---- Memory --------------------------------------------------------------------------- */
+/* ---- Memory ----------------------------------------------------------------------------- */
 
 byte tail;             /* written by the sender */
 byte space_wish;
@@ -60,10 +61,11 @@ byte data_wish;
 
 /*
  * A processor delays its stores: they wait in a buffer, while later loads go ahead. It empties the
- * buffer in order, whenever it likes. A seq_cst store waits until it is in memory, and with it all before
- * it; so does a system call that wakes somebody, and the kernel, when a process has died.
- * Records go to memory at once. That is no restriction, since a buffer in order cannot make them later
- * than the position that stands for them; where a bug breaks this order they are delayed too.
+ * buffer in order, whenever it likes. A seq_cst store waits until it is in memory, and with it all
+ * before it; so does a system call that wakes somebody, and the kernel, when a process has died.
+ * Records go to memory at once. That is no restriction, since a buffer in order cannot make them
+ * later than the position that stands for them; where a bug breaks this order they are delayed
+ * too.
  */
 #define STORES 2
 #define TAIL 0
@@ -101,7 +103,7 @@ end:
 	od
 }
 
-/* ---- The kernel ------------------------------------------------------------------------ */
+/* ---- The kernel ------------------------------------------------------------------------- */
 
 bool data_bell;    /* an event of the eventfd, or bytes in the pipe */
 bool space_bell;   /* rings in the control socket */
@@ -133,7 +135,7 @@ active proctype fate()
 }
 #endif
 
-/* ---- The sender --------------------------------------------------------------------------- */
+/* ---- The sender ------------------------------------------------------------------------- */
 
 byte written;      /* end of the last committed record */
 byte published;    /* the shared tail, as far as this side is concerned */
@@ -220,8 +222,8 @@ inline checked()
 	fi
 }
 
-/* While a refused send waits for room or emptiness nothing may be kept from the receiver: it could never
- * release it. */
+/* While a refused send waits for room or emptiness nothing may be kept from the receiver: it could
+ * never release it. */
 #ifdef BUG_CORKED_THOUGH_REFUSED
 #define STAYS_CORKED corked
 #else
@@ -494,7 +496,7 @@ disconnected:
 	}
 }
 
-/* ---- The receiver ----------------------------------------------------------------------------- */
+/* ---- The receiver ----------------------------------------------------------------------- */
 
 byte read;           /* the next record */
 byte tail_seen;      /* last value seen of the sender's tail */
@@ -713,11 +715,13 @@ left:
 	}
 }
 
-/* ---- Claims --------------------------------------------------------------------------------------- */
+/* ---- Claims ----------------------------------------------------------------------------- */
 
-/* It sleeps though there is more than it has read, nothing is on its way to wake it, and the sender has looked. */
+/* It sleeps though there is more than it has read, nothing is on its way to wake it, and the sender
+ * has looked. */
 #define RECEIVER_SLEEPS_ON_DATA \
-	(receiver@end_asleep && !receiver_killed && !receiver_gone && tail > read && data_checked > read && \
+	(receiver@end_asleep && !receiver_killed && !receiver_gone && \
+	 tail > read && data_checked > read && \
 	 !data_bell && !turn && !paused && !sender_rings && !sender_killed && !sender_gone)
 
 /* It sleeps though the position it waits for is reached, and the receiver has looked. */

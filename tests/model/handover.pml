@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A sender and two receivers after each other: hello and welcome, the end of the first receiver (killed at
- * any step, freed, or shut down), the ring's way to the second one, and the sender's own end (killed at any
- * step, or freed). README.md says what is left out.
+ * A sender and two receivers after each other: hello and welcome, the end of the first receiver
+ * (killed at any step, freed, or shut down), the ring's way to the second one, and the sender's
+ * own end (killed at any step, or freed). README.md says what is left out.
  *
  * Steps and names are those of the code: sender_connect.c, sender_room.c, sender_send.c and
  * ring_writer.[ch] for the sender; guest.c, lane.c, lane_drain.c, receiver_shutdown.c and
- * ring_reader.[ch] for the receivers. Memory is sequentially consistent here: cursor.pml looks at what
- * processors do to that. A message takes one unit of the ring, so positions count messages.
+ * ring_reader.[ch] for the receivers. Memory is sequentially consistent here: cursor.pml looks at
+ * what processors do to that. A message takes one unit of the ring, so positions count messages.
  *
- * Of the control socket's order only this matters: frames come before the hang-up. Welcome and rings are
- * flags, for a welcome comes before any ring, and rings are one.
+ * Of the control socket's order only this matters: frames come before the hang-up. Welcome and
+ * rings are flags, for a welcome comes before any ring, and rings are one.
  *
- * A BUG_... that is defined plants a bug, which must be found; a SPARE_... leaves out something without
- * which the rest must still do.
+ * A BUG_... that is defined plants a bug, which must be found; a SPARE_... leaves out something
+ * without which the rest must still do.
  */
 
 #ifndef CAPACITY
@@ -26,7 +26,7 @@
 #define LOW_WATERMARK 1
 #endif
 
-/* ---- Memory ------------------------------------------------------------------------------- */
+/* ---- Memory ----------------------------------------------------------------------------- */
 
 byte tail;             /* the sender's object */
 byte space_wish;
@@ -34,7 +34,7 @@ byte record[CAPACITY]; /* the number of the message that is there, from 1 */
 byte head[2];          /* the receivers' pages */
 byte data_wish[2];
 
-/* ---- The kernel ----------------------------------------------------------------------------- */
+/* ---- The kernel ------------------------------------------------------------------------- */
 
 bool listening[2];
 bool hello[2];         /* in the listener's queue, and what it says */
@@ -74,7 +74,7 @@ active proctype kill_first()
 #define FIRST_IS_KILLED false
 #endif
 
-/* ---- What only the claims know ------------------------------------------------------------------ */
+/* ---- What only the claims know ---------------------------------------------------------- */
 
 byte owner = 2;        /* to whom the ring was offered last */
 byte delivered;        /* messages, in order, repeats not counted */
@@ -82,7 +82,7 @@ byte released;         /* the last head that a receiver published */
 bool first_held;       /* the first receiver ended while it held something */
 bool first_crashed;
 
-/* ---- The sender ------------------------------------------------------------------------------------ */
+/* ---- The sender ------------------------------------------------------------------------- */
 
 mtype = { WAITING, GREETING, CONNECTED, GONE };
 mtype state = WAITING;
@@ -338,7 +338,12 @@ end_asleep:
 #endif
 	/* sender_read_control() */
 	:: atomic { HEARS && state == GREETING && welcome[c] -> after = LOOP; goto attach }
-	:: atomic { HEARS && state == CONNECTED && space_bell[c] -> space_bell[c] = false; next = LOOP; goto look }
+	:: atomic {
+		HEARS && state == CONNECTED && space_bell[c] ->
+		space_bell[c] = false;
+		next = LOOP;
+		goto look
+	}
 	:: atomic { HEARS && receiver_closed[c] && ALL_FRAMES_READ -> goto disconnect }
 #ifdef STARVED
 	/* The welcome's descriptors cannot be received: it stays queued, a timer looks again. */
@@ -411,7 +416,7 @@ free:
 	}
 }
 
-/* ---- The receivers ------------------------------------------------------------------------------------ */
+/* ---- The receivers ---------------------------------------------------------------------- */
 
 mtype = { NONE, OPEN, DRAINING, ENDED };
 mtype lane[2] = NONE;
@@ -566,7 +571,8 @@ release:
 	};
 	atomic {
 		if
-		:: space_checked < space_wish && space_wish <= head_published -> space_checked = head_published /* [S2] */
+		:: space_checked < space_wish && space_wish <= head_published -> /* [S2] */
+			space_checked = head_published
 		:: else -> space_checked = head_published; released_and_rung()
 		fi
 	};
@@ -683,7 +689,7 @@ init
 	}
 }
 
-/* ---- Claims -------------------------------------------------------------------------------------------- */
+/* ---- Claims ----------------------------------------------------------------------------- */
 
 bool undelivered, end_untold, sender_waits, room_unused;
 

@@ -29,12 +29,6 @@
 #define LEFT ((rlim_t)4 << 20) /* less than any of the large ones, enough for the small */
 #define PATIENCE_MS 20000
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_SANITIZER 1
-#else
-#define HAS_SANITIZER HAS_THREAD_SANITIZER
-#endif
-
 /* From now on this process gets a few megabytes more, and no more. */
 static void make_memory_scarce(void)
 {
@@ -109,7 +103,7 @@ static void admit_without_memory(void *unused)
 
 static void run_scarce(void (*role)(void *unused))
 {
-	if (HAS_SANITIZER || is_under_valgrind()) {
+	if (HAS_ADDRESS_SANITIZER || HAS_THREAD_SANITIZER || is_under_valgrind()) {
 		print_message("the address space is the sanitizer's\n");
 		skip();
 	}

@@ -136,6 +136,7 @@ void hostile_say(struct hostile_peer *peer, const void *bytes, size_t size,
 
 	if (fd_count) {
 		CHECK(fd_count <= DESCRIPTORS_MOST);
+		memset(&room, 0, sizeof(room)); /* the padding is the kernel's to read, too */
 		message.msg_control = &room;
 		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
 		header = CMSG_FIRSTHDR(&message);

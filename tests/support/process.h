@@ -35,6 +35,19 @@
 #define HAS_THREAD_SANITIZER 0
 #endif
 
+/* AddressSanitizer's heap may be locked for ever in a child that is forked while another thread allocates, or ends; and it
+ * has the address space to itself. */
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_ADDRESS_SANITIZER
+#define HAS_ADDRESS_SANITIZER 0
+#endif
+
 /* Valgrind runs one thread at a time, also while that one is in close(2) or dup3(2). */
 static inline bool is_under_valgrind(void)
 {
