@@ -110,6 +110,10 @@ static int receiver_pull_until(struct evchan_receiver *receiver, int timeout_ms)
 		r = receiver_look(receiver, 0);
 		if (r < 0 && r != -EINTR)
 			return r;
+		/* Full rings must not keep a shutdown from going on. */
+		r = receiver_pull_shutdown(receiver);
+		if (r < 0)
+			return r;
 	}
 	for (;;) {
 		r = receiver_pull(receiver);
