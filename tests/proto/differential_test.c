@@ -188,8 +188,11 @@ static void noise_is_decoded_alike(void **state)
 		size_t size = random_below(&wire, 24);
 		uint8_t *bytes = malloc(size ? size : 1);
 
-		for (size_t j = 0; j < size; j++)
-			bytes[j] = (uint8_t)(random_next(&wire) >> random_below(&wire, 8));
+		for (size_t j = 0; j < size; j++) {
+			unsigned shift = random_below(&wire, 8);
+
+			bytes[j] = (uint8_t)(random_next(&wire) >> shift);
+		}
 		if (!has_message_twice(descriptor, bytes, size))
 			compare_decoders(*state, descriptor, bytes, size, 0);
 		free(bytes);

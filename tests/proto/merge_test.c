@@ -93,11 +93,13 @@ static void field_is_merged(void **state)
 /* proto3 has no presence: what the second does not send stays. */
 static void proto3_scalars_survive(void **state)
 {
-	Evchan__Test3__Plain outer = EVCHAN__TEST3__PLAIN__INIT;
-	Evchan__Test3__Inner inner = EVCHAN__TEST3__INNER__INIT;
+	Evchan__Test3__Plain outer;
+	Evchan__Test3__Inner inner;
 	const Evchan__Test3__Plain *merged;
 	struct bench *bench = *state;
 
+	evchan__test3__plain__init(&outer);
+	evchan__test3__inner__init(&inner);
 	outer.f_inner = &inner;
 	inner.a = 5;
 	append(bench, &outer.base);

@@ -54,8 +54,10 @@ static unsigned rarely(struct random_wire *wire, unsigned most)
 
 static uint64_t random_number(struct random_wire *wire)
 {
+	unsigned shift = random_below(wire, 64);
+
 	/* All magnitudes alike. */
-	return random_next(wire) >> random_below(wire, 64);
+	return random_next(wire) >> shift;
 }
 
 static unsigned wire_type_of(ProtobufCType type)
