@@ -17,6 +17,8 @@
 
 #define ORDERS_MAX 64u
 #define ORDERS_IN_ALL 2000u /* of the second thread, for one input */
+#define CHANGES 32u         /* of one record */
+#define LOOKS 16u           /* at one record, before it is passed */
 #define SKIPPED 77
 
 struct order {
@@ -30,7 +32,8 @@ struct attacker {
 	unsigned count;
 	_Atomic(const ring_word *) head; /* the reader's, once there is one */
 	atomic_bool is_done;
-	uint64_t tail, last; /* the honest one, and where the last record begins */
+	_Atomic uint64_t read; /* where it is */
+	uint64_t tail;         /* the honest one */
 };
 
 /* A record as it should be, if there is room. */
@@ -43,11 +46,24 @@ static void send_honestly(struct attacker *attacker, uint32_t size)
 			attacker->tail + ring_record_bytes(size) - cursor_observe(head) >
 					room)
 		return;
-	attacker->last = attacker->tail;
 	cursor_record_store(
 			ring_memory_record(attacker->ring, attacker->tail), size, size);
 	attacker->tail += ring_record_bytes(size);
 	cursor_set_after(&attacker->ring->header->tail, attacker->tail);
+}
+
+/* Another size for the very record that is being read, and back to one that fits, again and again. */
+static void change_under_the_reader(struct attacker *attacker, uint64_t number)
+{
+	uint64_t read = atomic_load_explicit(&attacker->read, memory_order_relaxed);
+	struct ring_record *record = ring_memory_record(attacker->ring, read);
+
+	if (attacker->tail <= read)
+		return;
+	for (unsigned i = 0; i < CHANGES; i++) {
+		cursor_record_store(record, (uint32_t)number, (uint32_t)(number >> 32));
+		cursor_record_store(record, (uint32_t)(attacker->tail - read - 8), 0);
+	}
 }
 
 static void attack(struct attacker *attacker, const struct order *order)
@@ -60,11 +76,8 @@ static void attack(struct attacker *attacker, const struct order *order)
 	case 1:
 		send_honestly(attacker, (uint32_t)(number & 0x3ff));
 		break;
-	case 2: /* another size while it is read, and back */
-		cursor_record_store(ring_memory_record(attacker->ring, attacker->last),
-				(uint32_t)number, (uint32_t)(number >> 32));
-		cursor_record_store(ring_memory_record(attacker->ring, attacker->last),
-				(uint32_t)(attacker->tail - attacker->last - 8), 0);
+	case 2:
+		change_under_the_reader(attacker, number);
 		break;
 	case 3: /* another tail, and back */
 		cursor_set(&header->tail, number);
@@ -137,6 +150,21 @@ static void read_note(const struct ring_reader *reader, uint32_t key, size_t roo
 	free(buffer);
 }
 
+/* Looks at the next record, more often than a receiver would. The result is that of the last look. */
+static int look(struct ring_reader *reader, struct ring_view *view)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < LOOKS; i++) {
+		r = ring_reader_next(reader, view);
+		FUZZ_CHECK(r == 0 || r == 1 || r == -EPROTO);
+		check_positions(reader);
+		if (r == 1)
+			check_view(reader, view);
+	}
+	return r;
+}
+
 /* What a receiver does, in the order it does it. */
 static void read_on(struct ring_reader *reader, unsigned round)
 {
@@ -144,11 +172,7 @@ static void read_on(struct ring_reader *reader, unsigned round)
 	struct ring_view view;
 	int r;
 
-	r = ring_reader_next(reader, &view);
-	FUZZ_CHECK(r == 0 || r == 1 || r == -EPROTO);
-	check_positions(reader);
-	if (r == 1) {
-		check_view(reader, &view);
+	if (look(reader, &view) == 1) {
 		if (round % 4 == 0)
 			ring_reader_hold(reader, &hold, view.position, view.size);
 		ring_reader_advance(reader, view.size);
@@ -172,8 +196,11 @@ static void read_all_the_time(struct ring_reader *reader, struct attacker *attac
 	uint64_t tail;
 	int r;
 
-	for (unsigned round = 0; !atomic_load(&attacker->is_done); round++)
+	for (unsigned round = 0; !atomic_load(&attacker->is_done); round++) {
 		read_on(reader, round);
+		atomic_store_explicit(
+				&attacker->read, reader->read, memory_order_relaxed);
+	}
 	r = ring_reader_close(reader);
 	FUZZ_CHECK(r == 0 || r == -EPROTO);
 	tail = reader->tail;

@@ -23,7 +23,6 @@
 
 struct part {
 	const char *name;
-	const char *backend;
 	uint32_t bell;
 	bool is_new;         /* a new ring, else one that other receivers had before */
 	bool has_dead_guest; /* before the sender waits one that is gone already */
@@ -62,7 +61,7 @@ static void victim_role(void *arg)
 	heir.diary = play->succession.diary;
 	heir.receiver.act = heir_acts;
 	heir.receiver.arg = &heir;
-	stage_open(&heir.stage, play->part->backend);
+	stage_open(&heir.stage, NULL);
 	test_receiver_open(&heir.receiver, &heir.stage, play->succession.address, NULL);
 	stage_look(&heir.stage, 1);
 	scene_open_gate(play->ready);
@@ -164,7 +163,6 @@ static void killed_at_a_resumed_hello_loses_nothing(void **state)
 {
 	static const struct part parts[] = {
 		{ .name = "another hello" },
-		{ .name = "another hello, poll", .backend = "poll" },
 		{ .name = "another hello, behind that of a dead one",
 				.has_dead_guest = true },
 		{ .name = "another hello, shutting down", .is_shut_down = true },
