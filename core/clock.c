@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The one clock of the library: CLOCK_MONOTONIC, which no administrator moves. It stands
+ * The clock of the library is CLOCK_MONOTONIC, which no administrator moves. It stands
  * still while the machine sleeps, and that is wanted: a hello time-out that ran out
  * during a suspend would close connections whose owners have had no chance to speak.
  *
@@ -13,12 +13,27 @@
 
 #include <time.h>
 
-uint64_t clock_milliseconds(void)
+static uint64_t clock_read(clockid_t clock)
 {
 	struct timespec now;
 
-	/* Cannot fail: the clock exists on every kernel with eventfd, and the address
+	/* Cannot fail: both clocks exist on every kernel with eventfd, and the address
 	 * is ours. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_nanoseconds(void)
+{
+	return clock_read(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_milliseconds(void)
+{
+	return clock_nanoseconds() / 1000000;
+}
+
+uint64_t clock_thread_nanoseconds(void)
+{
+	return clock_read(CLOCK_THREAD_CPUTIME_ID);
 }

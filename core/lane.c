@@ -20,6 +20,8 @@
 
 /* Frames taken per wake-up. The watch is level-triggered: what is left wakes again, after others had their turn. */
 #define LANE_FRAMES_PER_LOOK 16
+/* Each ring costs the kernel a buffer to free: as many as make a storm, and no more, are read before others have their turn. */
+#define LANE_RINGS_PER_LOOK 64
 
 void lane_unwatch(struct evchan_lane *lane)
 {
@@ -64,22 +66,22 @@ static void lane_hang_up(struct evchan_lane *lane)
 		receiver_lane_is_ready(receiver, lane, true);
 }
 
-/* Reads frames until there is none, or enough for now. `*rang`: a ring was among them.
+/* Reads frames until there is none, or enough for now. `*rings`: how many rings were among them.
  * Errors: -EAGAIN no more; -EPIPE; -EPROTO. */
-static int lane_read_frames(struct evchan_lane *lane, bool *rang)
+static int lane_read_frames(struct evchan_lane *lane, unsigned *rings)
 {
 	struct disposal_account *account = admission_charge_disposal(&lane->charge);
 	const unsigned char *frame;
 	enum control_type type;
 	int r;
 
-	*rang = false;
-	for (int i = 0; i < LANE_FRAMES_PER_LOOK; i++) {
+	*rings = 0;
+	for (int i = 0; i < LANE_FRAMES_PER_LOOK && *rings < LANE_RINGS_PER_LOOK; i++) {
 		r = control_socket_receive(&lane->control, &type, &frame, NULL, account);
 		if (r < 0)
 			return r;
 		if (type == CONTROL_RING)
-			*rang = true;
+			*rings += (unsigned)r;
 		else if (type == CONTROL_BYE && !lane->said_bye)
 			lane->said_bye = true;
 		else
@@ -90,13 +92,13 @@ static int lane_read_frames(struct evchan_lane *lane, bool *rang)
 
 void lane_look_at_control(struct evchan_lane *lane)
 {
-	bool rang;
+	unsigned rings;
 	int r;
 
 	if (lane->state != LANE_OPEN)
 		return;
-	r = lane_read_frames(lane, &rang);
-	if (rang) {
+	r = lane_read_frames(lane, &rings);
+	if (rings) {
 		lane->wakeups++;
 		lane->receiver->stats.wakeups++;
 	}
@@ -105,7 +107,7 @@ void lane_look_at_control(struct evchan_lane *lane)
 	else if (r == -EPROTO)
 		lane_break(lane, r, CONTROL_REFUSE_PROTOCOL,
 				"it said something out of turn on its control socket");
-	else if (rang && lane_heard_ring(lane))
+	else if (rings && lane_heard_rings(lane, rings))
 		receiver_lane_is_ready(lane->receiver, lane, true);
 }
 
@@ -136,7 +138,7 @@ static void lane_bell_ready(void *arg, unsigned events)
 		loop->ops->watch_remove(loop, lane->bell_watch);
 		lane->bell_watch = NULL;
 	}
-	if (lane_heard_ring(lane))
+	if (lane_heard_rings(lane, 1))
 		receiver_lane_is_ready(receiver, lane, true);
 	receiver_leave(receiver);
 }

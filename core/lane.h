@@ -87,9 +87,9 @@ int lane_watch(struct evchan_lane *lane);
 /* Listens to it no longer, for a while or for ever. */
 void lane_unwatch(struct evchan_lane *lane);
 
-/* lane_storm.c: a ring was heard. Whether to act on it: not if it was one too many of a storm, which is dealt with then.
+/* lane_storm.c: so many rings were heard. Whether to act on them: not if it was one too many of a storm, which is dealt with then.
  * Callback: error. */
-bool lane_heard_ring(struct evchan_lane *lane);
+bool lane_heard_rings(struct evchan_lane *lane, unsigned rings);
 
 /* lane_storm.c: leaves a lane alone for some milliseconds, and then looks at it in any case. Errors: of the loop. */
 int lane_leave_alone(struct evchan_lane *lane);

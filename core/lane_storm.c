@@ -71,7 +71,7 @@ static void storm_pause(struct evchan_lane *lane)
 		lane_break(lane, -ENOMEM, CONTROL_REFUSE_NONE, "no memory to listen to it again");
 }
 
-bool lane_heard_ring(struct evchan_lane *lane)
+bool lane_heard_rings(struct evchan_lane *lane, unsigned rings)
 {
 	uint64_t tail = ring_reader_seen_tail(&lane->reader);
 
@@ -81,7 +81,8 @@ bool lane_heard_ring(struct evchan_lane *lane)
 								    : STORM_CREDIT;
 		return true;
 	}
-	if (++lane->idle_rings < STORM_RINGS)
+	lane->idle_rings += rings;
+	if (lane->idle_rings < STORM_RINGS)
 		return true;
 	lane->idle_rings = 0;
 	storm_pause(lane);

@@ -40,6 +40,8 @@ struct evchan_receiver {
 	struct evchan_watch *listen_watch;
 	struct evchan_timer *accept_timer; /* set while accepting is suspended, or guests wait */
 	unsigned accept_round;       /* how often it fired */
+	uint64_t accept_messages;    /* delivered in all when it last looked at the listener */
+	uint64_t accept_due;         /* nanoseconds: until then the time is the lanes' */
 	struct admission admission;
 	struct list guests;          /* struct guest, oldest first: also the order of their time-outs */
 	struct evchan_timer *hello_timer;

@@ -21,8 +21,10 @@
 
 /* Accepted per turn: a flood of connections must not keep lanes waiting. */
 #define ACCEPT_PER_TURN 32
-/* While lanes have work: an accept costs about as much as a lane's share of small messages. */
-#define ACCEPT_PER_BUSY_TURN 1
+/* Accepting counts as one lane among so many at the most: with more, a newcomer would wait too long. */
+#define ACCEPT_LANES_MAX 16
+/* How much of the lanes' time newcomers may have taken in advance. */
+#define ACCEPT_OWED_NS UINT64_C(2000000)
 /* How long to wait for descriptors or memory. */
 #define ACCEPT_RETRY_MS 50
 /* Descriptors of all users that may wait for disposal: each is taken from the process's limit, and a user can make any
@@ -143,19 +145,40 @@ int receiver_accept_some(struct evchan_receiver *receiver, unsigned most)
 	return r;
 }
 
-static bool receiver_is_busy(const struct evchan_receiver *receiver)
+/*
+ * While lanes have work, accepting gets the share of time that one of them would: each connection is followed by as long a
+ * time without one as it took, once for each lane. (A number per turn would not do: a connection that is refused costs
+ * more than many messages, and a turn may have few.) A few newcomers in a row are not a flood: the time may be owed. It is
+ * the thread's own time that counts, so that nobody waits because another process had the CPU meanwhile.
+ */
+static void receiver_accept_its_share(struct evchan_receiver *receiver)
 {
-	return !list_is_empty(&receiver->ready) || !list_is_empty(&receiver->unfinished);
+	uint64_t lanes = receiver->stats.lanes, now = clock_nanoseconds(), start;
+
+	if (receiver->accept_due > now)
+		return;
+	if (lanes > ACCEPT_LANES_MAX)
+		lanes = ACCEPT_LANES_MAX;
+	start = clock_thread_nanoseconds();
+	(void)receiver_accept_some(receiver, 1);
+	if (receiver->accept_due + ACCEPT_OWED_NS < now)
+		receiver->accept_due = now - ACCEPT_OWED_NS;
+	receiver->accept_due += (clock_thread_nanoseconds() - start) * (lanes + 1);
 }
 
+/* The watch is level-triggered: whoever was not accepted makes it ready again on the next turn. */
 static void receiver_listener_ready(void *arg, unsigned events)
 {
 	struct evchan_receiver *receiver = arg;
+	bool is_busy = receiver->stats.messages != receiver->accept_messages;
 
 	(void)events;
+	receiver->accept_messages = receiver->stats.messages;
 	receiver_enter(receiver);
-	(void)receiver_accept_some(receiver, receiver_is_busy(receiver) ? ACCEPT_PER_BUSY_TURN
-								       : ACCEPT_PER_TURN);
+	if (is_busy)
+		receiver_accept_its_share(receiver);
+	else
+		(void)receiver_accept_some(receiver, ACCEPT_PER_TURN);
 	receiver_leave(receiver);
 }
 
