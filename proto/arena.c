@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Chunks of an arena. Each new chunk is twice as large as all before it together, so that after a reset, which keeps the largest
- * only, the same amount fits after one more allocation at the most, and from then on without any.
+ * Chunks of an arena. Each new chunk is twice as large as all before it together, so that after a reset, which keeps
+ * the largest only, the same amount fits after one more allocation at the most, and from then on without any.
  *
  * No chunk has more than a header beyond the limit. As each doubles what there is, all together have at most two and
  * a half times as much.
@@ -13,22 +13,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define CHUNK_HEADER ((sizeof(struct arena_chunk) + 7) & ~(size_t)7)
 #define CHUNK_MIN ((size_t)4096)
 #define LIMIT_DEFAULT ((size_t)64 << 20)
 
-static void use_chunk(struct evchan_proto_arena *arena, struct arena_chunk *chunk, size_t room)
-{
-	arena->room = room;
-	arena->low = (unsigned char *)chunk + CHUNK_HEADER;
-	/* High may be anything, low must stay aligned below it. */
-	arena->high = arena->low + room;
-}
-
 /* What a new chunk shall have, to hold `size` bytes now and as much more as seems wise, but not more than `left`. */
-static size_t choose_usable(const struct evchan_proto_arena *arena, size_t size, size_t left)
+static size_t choose_usable(
+		const struct evchan_proto_arena *arena, size_t size, size_t left)
 {
-	size_t usable = CHUNK_MIN - CHUNK_HEADER;
+	size_t usable = CHUNK_MIN - ARENA_CHUNK_HEADER;
 
 	if (arena->allocated > SIZE_MAX / 4)
 		usable = left;
@@ -53,15 +45,16 @@ static bool add_chunk(struct evchan_proto_arena *arena, size_t size)
 	arena->error = -ENOMEM;
 	if (usable > SIZE_MAX / 2)
 		return false;
-	chunk = malloc(CHUNK_HEADER + usable);
+	chunk = malloc(ARENA_CHUNK_HEADER + usable);
 	if (!chunk)
 		return false;
 	chunk->usable = usable;
 	chunk->next = arena->chunks;
 	arena->chunks = chunk;
-	arena->allocated += CHUNK_HEADER + usable;
+	arena->allocated += ARENA_CHUNK_HEADER + usable;
 	arena->spent = used;
-	use_chunk(arena, chunk, usable);
+	arena->room = usable;
+	arena_rewind(arena);
 	return true;
 }
 
@@ -130,10 +123,11 @@ void evchan_proto_arena_reset(struct evchan_proto_arena *arena)
 	if (kept->next) {
 		kept = keep_largest(kept);
 		arena->chunks = kept;
-		arena->allocated = CHUNK_HEADER + kept->usable;
+		arena->allocated = ARENA_CHUNK_HEADER + kept->usable;
+		arena->room = kept->usable;
 		arena->spent = 0;
 	}
-	use_chunk(arena, kept, kept->usable);
+	arena_rewind(arena);
 }
 
 size_t evchan_proto_arena_used(const struct evchan_proto_arena *arena)

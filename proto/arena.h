@@ -19,15 +19,17 @@ struct arena_chunk {
 	size_t usable;            /* bytes behind this header */
 };
 
+#define ARENA_CHUNK_HEADER ((sizeof(struct arena_chunk) + 7) & ~(size_t)7)
+
 struct evchan_proto_arena {
-	unsigned char *low;  /* free is [low, high) of the newest chunk */
+	unsigned char *low; /* free is [low, high) of the newest chunk */
 	unsigned char *high;
 	struct arena_chunk *chunks;
-	size_t room;         /* of the newest chunk, what may be taken without crossing the limit */
-	size_t spent;        /* taken from the others */
-	size_t allocated;    /* bytes of all chunks */
+	size_t room; /* of the newest chunk, what may be taken without crossing the limit */
+	size_t spent;     /* taken from the others */
+	size_t allocated; /* bytes of all chunks */
 	size_t limit;
-	int error;           /* why the last one failed: -ENOMEM or -ENOBUFS */
+	int error; /* why the last one failed: -ENOMEM or -ENOBUFS */
 };
 
 /* Slow paths: another chunk. NULL: arena->error tells why. */
@@ -37,6 +39,23 @@ void *arena_take_high_slowly(struct evchan_proto_arena *arena, size_t size);
 static inline size_t arena_free(const struct evchan_proto_arena *arena)
 {
 	return (size_t)(arena->high - arena->low);
+}
+
+/* Nothing of the newest chunk is taken. */
+static inline void arena_rewind(struct evchan_proto_arena *arena)
+{
+	arena->low = (unsigned char *)arena->chunks + ARENA_CHUNK_HEADER;
+	/* High may be anything, low must stay aligned below it. */
+	arena->high = arena->low + arena->room;
+}
+
+/* As evchan_proto_arena_reset(). */
+static inline void arena_reset(struct evchan_proto_arena *arena)
+{
+	if (arena->chunks && !arena->chunks->next)
+		arena_rewind(arena);
+	else
+		evchan_proto_arena_reset(arena);
 }
 
 /* 8-aligned. `size` is not 0. */

@@ -2,17 +2,18 @@
 /*
  * The decoder: one pass over the bytes, straight into the structs.
  *
- * The result is that of protobuf_c_message_unpack() (protobuf-c 1.4 and 1.5), quirks included: a wrong wire type or a group
- * makes the whole message invalid; a bool may have any wire type; enums may have any number; each occurrence of a message must have
- * all required fields. The one exception is a message field that comes twice, where that function loses data: here the
- * second is decoded on top of the first, as the specification says.
+ * The result is that of protobuf_c_message_unpack() (protobuf-c 1.4 and 1.5), quirks included: a wrong wire type or a
+ * group makes the whole message invalid; a bool may have any wire type; enums may have any number; each occurrence of
+ * a message must have all required fields. The one exception is a message field that comes twice, where that function
+ * loses data: here the second is decoded on top of the first, as the specification says.
  *
- * Safe against memory that changes meanwhile. Bytes that decide are loaded once (wire.h). Where an array's room is found by looking
- * ahead, the look is only a guess (decode_array.c).
+ * Safe against memory that changes meanwhile. Bytes that decide are loaded once (wire.h). Where an array's room is
+ * found by looking ahead, the look is only a guess (decode_array.c).
  *
- * Fields arrive in the order of their numbers, mostly: after one field the bytes that the next would begin with are compared with
- * those that are there, and only if neither that nor the two behind it begin so, a tag is read and searched for. What is read
- * goes from variable to variable, and into no struct but the message, for the sake of speed.
+ * Fields arrive in the order of their numbers, mostly: after one field the bytes that the next would begin with are
+ * compared with those that are there, and only if neither that nor the two behind it begin so, a tag is read and
+ * searched for. What is read goes from variable to variable, and into no struct but the message, for the sake of
+ * speed.
  */
 
 #include "decode.h"
@@ -28,8 +29,8 @@ void decoder_note(struct decoder *decoder, int error, const uint8_t *at, const c
 
 /* ---- Values ----------------------------------------------------------------------------- */
 
-const uint8_t *decode_string_slowly(struct decoder *decoder, uint8_t byte, const uint8_t *at,
-		const uint8_t *end, void *out)
+const uint8_t *decode_string_slowly(struct decoder *decoder, uint8_t byte,
+		const uint8_t *at, const uint8_t *end, void *out)
 {
 	const uint8_t *text;
 	size_t length;
@@ -52,15 +53,16 @@ const uint8_t *decode_string_slowly(struct decoder *decoder, uint8_t byte, const
 
 /* A value whose wire type is not its field's: of a bool, it is true if any bit of any byte is set, but for each byte's
  * top bit. */
-static const uint8_t *take_odd(struct decoder *decoder, const struct plan_field *field, unsigned type,
-		const uint8_t *at, const uint8_t *end, void *out)
+static const uint8_t *take_odd(struct decoder *decoder, const struct plan_field *field,
+		unsigned type, const uint8_t *at, const uint8_t *end, void *out)
 {
 	const uint8_t *behind = wire_skip(at, end, type);
 	protobuf_c_boolean value;
 	uint8_t bits = 0;
 
 	if (field->kind != KIND_BOOL)
-		return decoder_fail(decoder, -EBADMSG, at, "a field has another wire type");
+		return decoder_fail(
+				decoder, -EBADMSG, at, "a field has another wire type");
 	if (!behind)
 		return decoder_fail_bytes(decoder, at);
 	while (at < behind)
@@ -71,8 +73,9 @@ static const uint8_t *take_odd(struct decoder *decoder, const struct plan_field 
 }
 
 /* `out` points to the pointer to the message; what is there already is decoded on top of. */
-static const uint8_t *take_message(struct decoder *decoder, const struct plan_field *field,
-		const uint8_t *at, const uint8_t *end, void *out)
+static const uint8_t *take_message(struct decoder *decoder,
+		const struct plan_field *field, const uint8_t *at, const uint8_t *end,
+		void *out)
 {
 	unsigned char *message;
 
@@ -86,8 +89,8 @@ static const uint8_t *take_message(struct decoder *decoder, const struct plan_fi
 	return decode_inner(decoder, field->plan, message, at, end);
 }
 
-const uint8_t *decode_value(struct decoder *decoder, const struct plan_field *field, unsigned type,
-		const uint8_t *at, const uint8_t *end, void *out)
+const uint8_t *decode_value(struct decoder *decoder, const struct plan_field *field,
+		unsigned type, const uint8_t *at, const uint8_t *end, void *out)
 {
 	const uint8_t *behind;
 
@@ -106,8 +109,8 @@ const uint8_t *decode_value(struct decoder *decoder, const struct plan_field *fi
 /* ---- Oneofs ------------------------------------------------------------------------------- */
 
 /* Takes out what was chosen before. Whether there is such a field. */
-static bool clear_choice(const struct plan *plan, const struct plan_field *field, uint32_t chosen,
-		unsigned char *slot)
+static bool clear_choice(const struct plan *plan, const struct plan_field *field,
+		uint32_t chosen, unsigned char *slot)
 {
 	const struct plan_field *old = chosen ? plan_find_field(plan, chosen) : field;
 
@@ -117,9 +120,9 @@ static bool clear_choice(const struct plan *plan, const struct plan_field *field
 	return true;
 }
 
-__attribute__((noinline)) static const uint8_t *take_oneof(struct decoder *decoder, const struct plan *plan,
-		const struct plan_field *field, unsigned type, unsigned char *message, const uint8_t *at,
-		const uint8_t *end)
+__attribute__((noinline)) static const uint8_t *take_oneof(struct decoder *decoder,
+		const struct plan *plan, const struct plan_field *field, unsigned type,
+		unsigned char *message, const uint8_t *at, const uint8_t *end)
 {
 	unsigned char *slot = message + field->offset;
 	uint32_t chosen;
@@ -144,7 +147,8 @@ struct required {
 };
 
 /* Makes room to note many. Whether it could be had. */
-static bool required_begin(struct decoder *decoder, const struct plan *plan, struct required *required)
+static bool required_begin(struct decoder *decoder, const struct plan *plan,
+		struct required *required)
 {
 	size_t size = plan->required_count / 8 + 1;
 
@@ -154,7 +158,8 @@ static bool required_begin(struct decoder *decoder, const struct plan *plan, str
 	return required->many;
 }
 
-static inline void required_note(struct required *required, const struct plan_field *field)
+static inline void required_note(
+		struct required *required, const struct plan_field *field)
 {
 	unsigned bit = field->required_place - 1u;
 
@@ -169,7 +174,8 @@ static bool required_is_complete(const struct required *required, const struct p
 	unsigned count = 0;
 
 	if (!required->many)
-		return (unsigned)__builtin_popcountll(required->few) == plan->required_count;
+		return (unsigned)__builtin_popcountll(required->few) ==
+				plan->required_count;
 	for (unsigned i = 0; i < plan->required_count / 8 + 1; i++)
 		count += (unsigned)__builtin_popcount(required->many[i]);
 	return count == plan->required_count;
@@ -178,7 +184,8 @@ static bool required_is_complete(const struct required *required, const struct p
 /* ---- Messages -------------------------------------------------------------------------------- */
 
 /* Notes that a field has come. */
-static inline void mark(struct required *required, const struct plan_field *field, unsigned char *message)
+static inline void mark(struct required *required, const struct plan_field *field,
+		unsigned char *message)
 {
 	const protobuf_c_boolean present = 1;
 
@@ -191,9 +198,10 @@ static inline void mark(struct required *required, const struct plan_field *fiel
 /*
  * Takes a field behind its tag. Returns NULL also for a number that is none, of which the decoder is not told here.
  */
-__attribute__((always_inline)) static inline const uint8_t *take_field(struct decoder *decoder,
-		const struct plan *plan, const struct plan_field *field, enum plan_kind action,
-		unsigned type, unsigned char *message, const uint8_t *at, const uint8_t *end)
+__attribute__((always_inline)) static inline const uint8_t *take_field(
+		struct decoder *decoder, const struct plan *plan,
+		const struct plan_field *field, enum plan_kind action, unsigned type,
+		unsigned char *message, const uint8_t *at, const uint8_t *end)
 {
 	unsigned char *slot = message + field->offset;
 
@@ -244,8 +252,9 @@ static enum plan_kind choose_action(const struct plan_field *field, unsigned typ
 
 /* Takes any field. *expected becomes the one behind it, if it is known. */
 __attribute__((noinline)) static const uint8_t *take_unexpected(struct decoder *decoder,
-		const struct plan *plan, struct required *required, unsigned char *message,
-		const uint8_t *at, const uint8_t *end, const struct plan_field **expected)
+		const struct plan *plan, struct required *required,
+		unsigned char *message, const uint8_t *at, const uint8_t *end,
+		const struct plan_field **expected)
 {
 	const struct plan_field *field;
 	const uint8_t *value, *behind;
@@ -257,8 +266,10 @@ __attribute__((noinline)) static const uint8_t *take_unexpected(struct decoder *
 		return decoder_fail_bytes(decoder, at);
 	field = plan_find_field(plan, id);
 	if (!field)
-		return decode_unknown(decoder, id, type, (ProtobufCMessage *)(void *)message, value, end);
-	behind = take_field(decoder, plan, field, choose_action(field, type), type, message, value, end);
+		return decode_unknown(decoder, id, type,
+				(ProtobufCMessage *)(void *)message, value, end);
+	behind = take_field(decoder, plan, field, choose_action(field, type), type,
+			message, value, end);
 	if (!behind)
 		return decoder->error ? NULL : decoder_fail_bytes(decoder, value);
 	if (field->is_marked)
@@ -268,16 +279,19 @@ __attribute__((noinline)) static const uint8_t *take_unexpected(struct decoder *
 }
 
 /* The field that begins with these two bytes, if it is `field` or one of the two behind it, else NULL. */
-static inline const struct plan_field *expect(const struct plan_field *field, uint16_t head)
+static inline const struct plan_field *expect(
+		const struct plan_field *field, uint16_t head)
 {
-	for (unsigned i = 0; i < PLAN_SENTINELS; i++, field++)
-		if ((head & field->mask) == field->tag)
-			return field;
+	if (__builtin_expect((head & field->mask) == field->tag, 1))
+		return field;
+	for (unsigned i = 1; i < PLAN_SENTINELS; i++)
+		if ((head & field[i].mask) == field[i].tag)
+			return &field[i];
 	return NULL;
 }
 
-const uint8_t *decode_fields(struct decoder *decoder, const struct plan *plan, unsigned char *message,
-		const uint8_t *at, const uint8_t *end)
+const uint8_t *decode_fields(struct decoder *decoder, const struct plan *plan,
+		unsigned char *message, const uint8_t *at, const uint8_t *end)
 {
 	const struct plan_field *expected = plan->fields, *field;
 	struct required required = { 0, NULL };
@@ -289,14 +303,19 @@ const uint8_t *decode_fields(struct decoder *decoder, const struct plan *plan, u
 	while (end - at >= 2) {
 		field = expect(expected, wire_load16(at));
 		if (!field) {
-			at = take_unexpected(decoder, plan, &required, message, at, end, &expected);
+			/* Its address shall not be known while it is not asked for: it is to stay in a register. */
+			const struct plan_field *next = expected;
+
+			at = take_unexpected(decoder, plan, &required, message, at, end,
+					&next);
 			if (!at)
 				return NULL;
+			expected = next;
 			continue;
 		}
 		value = at + field->tag_size;
-		at = take_field(decoder, plan, field, (enum plan_kind)field->action, field->wire, message,
-				value, end);
+		at = take_field(decoder, plan, field, (enum plan_kind)field->action,
+				field->wire, message, value, end);
 		if (!at)
 			return decoder->error ? NULL : decoder_fail_bytes(decoder, value);
 		if (field->is_marked)
@@ -306,7 +325,8 @@ const uint8_t *decode_fields(struct decoder *decoder, const struct plan *plan, u
 	if (at < end)
 		return decoder_fail_bytes(decoder, at);
 	if (plan->required_count && !required_is_complete(&required, plan))
-		return decoder_fail(decoder, -EBADMSG, end, "a required field is missing");
+		return decoder_fail(
+				decoder, -EBADMSG, end, "a required field is missing");
 	return end;
 }
 

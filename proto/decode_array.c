@@ -32,7 +32,8 @@ static struct array array_of(const struct decoder *decoder, void *data, size_t c
 }
 
 /* Makes room for `more` values. Whether it could be had. */
-static bool array_grow(struct decoder *decoder, struct array *array, size_t element_size, size_t more)
+static bool array_grow(struct decoder *decoder, struct array *array, size_t element_size,
+		size_t more)
 {
 	size_t capacity = array->count + more;
 	struct array_header *header;
@@ -46,7 +47,8 @@ static bool array_grow(struct decoder *decoder, struct array *array, size_t elem
 		decoder->arena->error = -ENOBUFS;
 		return false;
 	}
-	header = arena_take_low(decoder->arena, sizeof(*header) + capacity * element_size);
+	header = arena_take_low(
+			decoder->arena, sizeof(*header) + capacity * element_size);
 	if (!header)
 		return false;
 	header->capacity = capacity;
@@ -57,8 +59,8 @@ static bool array_grow(struct decoder *decoder, struct array *array, size_t elem
 	return true;
 }
 
-static struct array field_array(const struct decoder *decoder, const struct plan_field *field,
-		const unsigned char *message)
+static struct array field_array(const struct decoder *decoder,
+		const struct plan_field *field, const unsigned char *message)
 {
 	size_t count;
 	void *data;
@@ -96,8 +98,8 @@ static size_t count_short_run(const uint8_t **at, const uint8_t *end, uint8_t ta
 }
 
 /* How many values of this field follow each other from here, this one (whose tag was taken) included. */
-static size_t count_run(const uint8_t *at, const uint8_t *end, const struct plan_field *field,
-		unsigned type)
+static size_t count_run(const uint8_t *at, const uint8_t *end,
+		const struct plan_field *field, unsigned type)
 {
 	size_t count = 0;
 	unsigned next_type;
@@ -115,13 +117,15 @@ static size_t count_run(const uint8_t *at, const uint8_t *end, const struct plan
 }
 
 /* Whether the same tag comes again, as encoders write it. */
-static inline bool is_run(const struct plan_field *field, const uint8_t *at, const uint8_t *end)
+static inline bool is_run(
+		const struct plan_field *field, const uint8_t *at, const uint8_t *end)
 {
 	return end - at >= 2 && (wire_load16(at) & field->mask) == field->tag;
 }
 
-static inline const uint8_t *take_element(struct decoder *decoder, const struct plan_field *field,
-		unsigned type, const uint8_t *at, const uint8_t *end, unsigned char *out)
+static inline const uint8_t *take_element(struct decoder *decoder,
+		const struct plan_field *field, unsigned type, const uint8_t *at,
+		const uint8_t *end, unsigned char *out)
 {
 	unsigned char *message;
 
@@ -134,8 +138,9 @@ static inline const uint8_t *take_element(struct decoder *decoder, const struct 
 	return decode_inner(decoder, field->plan, message, at, end);
 }
 
-const uint8_t *decode_repeated(struct decoder *decoder, const struct plan_field *field, unsigned type,
-		unsigned char *message, const uint8_t *at, const uint8_t *end)
+const uint8_t *decode_repeated(struct decoder *decoder, const struct plan_field *field,
+		unsigned type, unsigned char *message, const uint8_t *at,
+		const uint8_t *end)
 {
 	struct array array = field_array(decoder, field, message);
 	bool may_run = field->action == PLAN_REPEATED && type == field->wire;
@@ -167,12 +172,12 @@ static bool may_borrow(const struct decoder *decoder, const struct plan_field *f
 	return false;
 #endif
 	return (decoder->flags & EVCHAN_PROTO_BORROW_PACKED) &&
-	       !(decoder->flags & EVCHAN_PROTO_COPY_BYTES) && array->count == 0 &&
-	       (uintptr_t)at % field->element_size == 0;
+			!(decoder->flags & EVCHAN_PROTO_COPY_BYTES) &&
+			array->count == 0 && (uintptr_t)at % field->element_size == 0;
 }
 
-static void append_fixed(struct array *array, const struct plan_field *field, const uint8_t *at,
-		size_t count)
+static void append_fixed(struct array *array, const struct plan_field *field,
+		const uint8_t *at, size_t count)
 {
 	size_t size = field->element_size;
 	unsigned char *out = array->data + array->count * size;
@@ -181,20 +186,22 @@ static void append_fixed(struct array *array, const struct plan_field *field, co
 	memcpy(out, at, count * size);
 #else
 	for (size_t i = 0; i < count; i++)
-		(void)decode_number((enum plan_kind)field->kind, at + i * size, at + (i + 1) * size,
-				out + i * size);
+		(void)decode_number((enum plan_kind)field->kind, at + i * size,
+				at + (i + 1) * size, out + i * size);
 #endif
 	array->count += count;
 }
 
-static const uint8_t *take_packed_fixed(struct decoder *decoder, const struct plan_field *field,
-		struct array *array, const uint8_t *at, const uint8_t *end)
+static const uint8_t *take_packed_fixed(struct decoder *decoder,
+		const struct plan_field *field, struct array *array, const uint8_t *at,
+		const uint8_t *end)
 {
 	size_t bytes = (size_t)(end - at);
 	size_t count = bytes / field->element_size;
 
 	if (bytes % field->element_size)
-		return decoder_fail(decoder, -EBADMSG, at, "a packed field has half a value");
+		return decoder_fail(
+				decoder, -EBADMSG, at, "a packed field has half a value");
 	if (count == 0)
 		return end;
 	if (may_borrow(decoder, field, array, at)) {
@@ -225,8 +232,9 @@ static size_t count_varints(const uint8_t *at, const uint8_t *end)
 }
 
 /* NULL: what is no number, or more numbers than room, because bytes have changed since they were counted. */
-__attribute__((always_inline)) static inline const uint8_t *append_varints(struct array *array,
-		enum plan_kind kind, size_t size, const uint8_t *at, const uint8_t *end)
+__attribute__((always_inline)) static inline const uint8_t *append_varints(
+		struct array *array, enum plan_kind kind, size_t size, const uint8_t *at,
+		const uint8_t *end)
 {
 	unsigned char *out = array->data + array->count * size;
 
@@ -243,8 +251,8 @@ __attribute__((always_inline)) static inline const uint8_t *append_varints(struc
 }
 
 /* A loop for each kind, instead of a choice for each value. */
-static const uint8_t *append_varints_of(struct array *array, enum plan_kind kind, const uint8_t *at,
-		const uint8_t *end)
+static const uint8_t *append_varints_of(struct array *array, enum plan_kind kind,
+		const uint8_t *at, const uint8_t *end)
 {
 	switch ((int)kind) {
 	case KIND_INT32:
@@ -256,12 +264,14 @@ static const uint8_t *append_varints_of(struct array *array, enum plan_kind kind
 	case KIND_SINT64:
 		return append_varints(array, KIND_SINT64, 8, at, end);
 	default:
-		return append_varints(array, KIND_BOOL, sizeof(protobuf_c_boolean), at, end);
+		return append_varints(
+				array, KIND_BOOL, sizeof(protobuf_c_boolean), at, end);
 	}
 }
 
-static const uint8_t *take_packed_varints(struct decoder *decoder, const struct plan_field *field,
-		struct array *array, const uint8_t *at, const uint8_t *end)
+static const uint8_t *take_packed_varints(struct decoder *decoder,
+		const struct plan_field *field, struct array *array, const uint8_t *at,
+		const uint8_t *end)
 {
 	size_t count = count_varints(at, end);
 	const uint8_t *behind;
@@ -295,7 +305,8 @@ const uint8_t *decode_packed(struct decoder *decoder, const struct plan_field *f
 const uint8_t *decode_unknown(struct decoder *decoder, uint32_t id, unsigned type,
 		ProtobufCMessage *message, const uint8_t *at, const uint8_t *end)
 {
-	struct array array = array_of(decoder, message->unknown_fields, message->n_unknown_fields);
+	struct array array = array_of(
+			decoder, message->unknown_fields, message->n_unknown_fields);
 	ProtobufCMessageUnknownField field = { .tag = id };
 	const uint8_t *behind = wire_skip(at, end, type);
 

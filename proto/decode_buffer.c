@@ -35,9 +35,11 @@ static const struct plan *find_plan(const struct evchan_proto_types *types,
 }
 
 /* With a plan for this one time. What it decodes does not point to it. */
-static int decode_unplanned(const ProtobufCMessage **message, struct evchan_proto_arena *arena,
-		const ProtobufCMessageDescriptor *descriptor, const void *data, size_t size,
-		const struct decode_rules *rules, struct evchan_proto_problem *problem)
+static int decode_unplanned(const ProtobufCMessage **message,
+		struct evchan_proto_arena *arena,
+		const ProtobufCMessageDescriptor *descriptor, const void *data,
+		size_t size, const struct decode_rules *rules,
+		struct evchan_proto_problem *problem)
 {
 	struct plan_table table = PLAN_TABLE_NONE;
 	const struct plan *plan;
@@ -50,9 +52,10 @@ static int decode_unplanned(const ProtobufCMessage **message, struct evchan_prot
 	return r;
 }
 
-int evchan_proto_decode(const ProtobufCMessage **message, struct evchan_proto_arena *arena,
-		struct evchan_proto_types *types, const ProtobufCMessageDescriptor *descriptor,
-		const void *data, size_t size, const struct evchan_proto_decode_options *options,
+int evchan_proto_decode(const ProtobufCMessage **message,
+		struct evchan_proto_arena *arena, struct evchan_proto_types *types,
+		const ProtobufCMessageDescriptor *descriptor, const void *data,
+		size_t size, const struct evchan_proto_decode_options *options,
 		struct evchan_proto_problem *problem)
 {
 	struct decode_rules rules = { 0, DEPTH_DEFAULT, 0 };
@@ -69,6 +72,7 @@ int evchan_proto_decode(const ProtobufCMessage **message, struct evchan_proto_ar
 		problem = &unwanted;
 	plan = find_plan(types, descriptor);
 	if (!plan)
-		return decode_unplanned(message, arena, descriptor, data, size, &rules, problem);
+		return decode_unplanned(
+				message, arena, descriptor, data, size, &rules, problem);
 	return decode_message(message, arena, plan, data, size, &rules, problem);
 }

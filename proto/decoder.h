@@ -20,23 +20,24 @@ struct decoder {
 	struct evchan_proto_arena *arena;
 	const uint8_t *start; /* of the whole message */
 	const uint8_t *end;
-	unsigned flags;       /* enum evchan_proto_decode_flags */
+	unsigned flags; /* enum evchan_proto_decode_flags */
 	uint32_t depth_left;
 	int error;
 	struct evchan_proto_problem *problem;
 };
 
 /* decode.c. Fills a message that is initialised with the fields in [at, end). */
-const uint8_t *decode_fields(struct decoder *decoder, const struct plan *plan, unsigned char *message,
-		const uint8_t *at, const uint8_t *end);
+const uint8_t *decode_fields(struct decoder *decoder, const struct plan *plan,
+		unsigned char *message, const uint8_t *at, const uint8_t *end);
 
 /* decode.c. One value of any kind, that has come with this wire type. */
-const uint8_t *decode_value(struct decoder *decoder, const struct plan_field *field, unsigned type,
-		const uint8_t *at, const uint8_t *end, void *out);
+const uint8_t *decode_value(struct decoder *decoder, const struct plan_field *field,
+		unsigned type, const uint8_t *at, const uint8_t *end, void *out);
 
 /* decode_array.c. Values of a repeated field from here on; of `message` only that field is touched. */
-const uint8_t *decode_repeated(struct decoder *decoder, const struct plan_field *field, unsigned type,
-		unsigned char *message, const uint8_t *at, const uint8_t *end);
+const uint8_t *decode_repeated(struct decoder *decoder, const struct plan_field *field,
+		unsigned type, unsigned char *message, const uint8_t *at,
+		const uint8_t *end);
 const uint8_t *decode_packed(struct decoder *decoder, const struct plan_field *field,
 		unsigned char *message, const uint8_t *at, const uint8_t *end);
 const uint8_t *decode_unknown(struct decoder *decoder, uint32_t id, unsigned type,
@@ -48,25 +49,28 @@ const uint8_t *decode_unknown(struct decoder *decoder, uint32_t id, unsigned typ
 void decoder_note(struct decoder *decoder, int error, const uint8_t *at, const char *text)
 		__attribute__((cold));
 
-static inline const uint8_t *decoder_fail(struct decoder *decoder, int error, const uint8_t *at,
-		const char *text)
+static inline const uint8_t *decoder_fail(
+		struct decoder *decoder, int error, const uint8_t *at, const char *text)
 {
 	decoder_note(decoder, error, at, text);
 	return NULL;
 }
 
-static inline const uint8_t *decoder_fail_bytes(struct decoder *decoder, const uint8_t *at)
+static inline const uint8_t *decoder_fail_bytes(
+		struct decoder *decoder, const uint8_t *at)
 {
 	return decoder_fail(decoder, -EBADMSG, at, "the bytes are no valid encoding");
 }
 
 /* Says what the arena has said. */
-static inline const uint8_t *decoder_fail_memory(struct decoder *decoder, const uint8_t *at)
+static inline const uint8_t *decoder_fail_memory(
+		struct decoder *decoder, const uint8_t *at)
 {
 	int error = decoder->arena->error;
 
 	return decoder_fail(decoder, error, at,
-			error == -ENOMEM ? "no memory" : "it needs more memory than is allowed");
+			error == -ENOMEM ? "no memory"
+					 : "it needs more memory than is allowed");
 }
 
 /* ---- Numbers ----------------------------------------------------------------------------- */
@@ -75,18 +79,22 @@ static inline const uint8_t *decode_bool(const uint8_t *at, const uint8_t *end, 
 {
 	protobuf_c_boolean value;
 	bool truth;
+	uint8_t byte;
 
-	at = wire_read_truth(at, end, &truth);
-	if (!at)
+	if (at == end)
 		return NULL;
+	byte = wire_load8(at++);
+	truth = byte & 0x7f;
+	if (byte & 0x80)
+		at = wire_read_truth_after(at, end, &truth);
 	value = truth;
 	memcpy(out, &value, sizeof(value));
 	return at;
 }
 
 /* Reads a number of this kind into `out`; NULL: there is none, and the decoder does not know yet. */
-__attribute__((always_inline)) static inline const uint8_t *decode_number(enum plan_kind kind,
-		const uint8_t *at, const uint8_t *end, void *out)
+__attribute__((always_inline)) static inline const uint8_t *decode_number(
+		enum plan_kind kind, const uint8_t *at, const uint8_t *end, void *out)
 {
 	uint64_t value = 0;
 	uint32_t word;
@@ -139,30 +147,8 @@ __attribute__((always_inline)) static inline const uint8_t *decode_number(enum p
 
 /* ---- Strings, bytes, messages ----------------------------------------------------------------- */
 
-/* memcpy of at most 64 bytes: a call would cost more than the copy. The pieces overlap. */
-static inline void copy_short(char *to, const uint8_t *from, size_t size)
-{
-	if (size > 32) {
-		memcpy(to, from, 32);
-		memcpy(to + size - 32, from + size - 32, 32);
-	} else if (size > 16) {
-		memcpy(to, from, 16);
-		memcpy(to + size - 16, from + size - 16, 16);
-	} else if (size >= 8) {
-		memcpy(to, from, 8);
-		memcpy(to + size - 8, from + size - 8, 8);
-	} else if (size >= 4) {
-		memcpy(to, from, 4);
-		memcpy(to + size - 4, from + size - 4, 4);
-	} else if (size) {
-		to[0] = (char)from[0];
-		to[size / 2] = (char)from[size / 2];
-		to[size - 1] = (char)from[size - 1];
-	}
-}
-
-static inline const uint8_t *decode_length(struct decoder *decoder, const uint8_t *at, const uint8_t *end,
-		size_t *length)
+static inline const uint8_t *decode_length(struct decoder *decoder, const uint8_t *at,
+		const uint8_t *end, size_t *length)
 {
 	const uint8_t *behind = wire_read_length(at, end, length);
 
@@ -170,12 +156,12 @@ static inline const uint8_t *decode_length(struct decoder *decoder, const uint8_
 }
 
 /* decode.c. A string the first byte of whose length was loaded; `at` is behind that. */
-const uint8_t *decode_string_slowly(struct decoder *decoder, uint8_t byte, const uint8_t *at,
-		const uint8_t *end, void *out);
+const uint8_t *decode_string_slowly(struct decoder *decoder, uint8_t byte,
+		const uint8_t *at, const uint8_t *end, void *out);
 
 /* Up to 64 bytes here. */
-static inline const uint8_t *decode_string(struct decoder *decoder, const uint8_t *at, const uint8_t *end,
-		void *out)
+static inline const uint8_t *decode_string(
+		struct decoder *decoder, const uint8_t *at, const uint8_t *end, void *out)
 {
 	struct evchan_proto_arena *arena = decoder->arena;
 	char *string;
@@ -189,14 +175,15 @@ static inline const uint8_t *decode_string(struct decoder *decoder, const uint8_
 		return decode_string_slowly(decoder, byte, at, end, out);
 	arena->high -= byte + 1u;
 	string = (char *)arena->high;
-	copy_short(string, at, byte);
+	wire_copy_short(string, at, byte);
 	string[byte] = '\0';
 	memcpy(out, &string, sizeof(string));
 	return at + byte;
 }
 
 /* What `bytes` or an unknown field shall point to. NULL: no memory. */
-static inline uint8_t *decoder_keep(struct decoder *decoder, const uint8_t *at, size_t length)
+static inline uint8_t *decoder_keep(
+		struct decoder *decoder, const uint8_t *at, size_t length)
 {
 	uint8_t *copy;
 
@@ -208,8 +195,8 @@ static inline uint8_t *decoder_keep(struct decoder *decoder, const uint8_t *at, 
 	return copy;
 }
 
-static inline const uint8_t *decode_bytes(struct decoder *decoder, const uint8_t *at, const uint8_t *end,
-		void *out)
+static inline const uint8_t *decode_bytes(
+		struct decoder *decoder, const uint8_t *at, const uint8_t *end, void *out)
 {
 	ProtobufCBinaryData bytes = { 0, NULL };
 
@@ -226,7 +213,8 @@ static inline const uint8_t *decode_bytes(struct decoder *decoder, const uint8_t
 }
 
 /* An initialised message; NULL: no memory. */
-static inline unsigned char *decoder_new_message(struct decoder *decoder, const struct plan *plan)
+static inline unsigned char *decoder_new_message(
+		struct decoder *decoder, const struct plan *plan)
 {
 	unsigned char *message = arena_take_low(decoder->arena, plan->size);
 	const unsigned char *image = plan->image;
@@ -239,8 +227,9 @@ static inline unsigned char *decoder_new_message(struct decoder *decoder, const 
 }
 
 /* A message inside another: its length, then its fields, into `message`. */
-static inline const uint8_t *decode_inner(struct decoder *decoder, const struct plan *plan,
-		unsigned char *message, const uint8_t *at, const uint8_t *end)
+static inline const uint8_t *decode_inner(struct decoder *decoder,
+		const struct plan *plan, unsigned char *message, const uint8_t *at,
+		const uint8_t *end)
 {
 	size_t length;
 
@@ -248,7 +237,8 @@ static inline const uint8_t *decode_inner(struct decoder *decoder, const struct 
 	if (!at)
 		return NULL;
 	if (decoder->depth_left == 0)
-		return decoder_fail(decoder, -ELOOP, at, "messages are nested too deeply");
+		return decoder_fail(
+				decoder, -ELOOP, at, "messages are nested too deeply");
 	decoder->depth_left--;
 	at = decode_fields(decoder, plan, message, at, at + length);
 	decoder->depth_left++;

@@ -34,7 +34,7 @@ enum description_class {
 	CLASS_FLOAT = 3,
 	CLASS_FIXED64 = 4, /* fixed64, sfixed64 */
 	CLASS_DOUBLE = 5,
-	CLASS_BYTES = 6,   /* string, bytes */
+	CLASS_BYTES = 6, /* string, bytes */
 	CLASS_MESSAGE = 7,
 };
 #define DESCRIPTION_CLASS 0x07u
@@ -47,7 +47,7 @@ enum description_class description_class_of(ProtobufCType type);
 int description_write(const struct plan *plan, uint8_t *buffer, size_t *size);
 
 /* As evchan_proto_compare(). Errors: -EPROTO; -ENOMEM. */
-int description_compare(enum evchan_proto_match *match, const struct plan *plan, const uint8_t *bytes,
-		size_t size, char *why, size_t why_size);
+int description_compare(enum evchan_proto_match *match, const struct plan *plan,
+		const uint8_t *bytes, size_t size, char *why, size_t why_size);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Comparing somebody's description of a type with a plan. The bytes are private by now, but may say anything: every number is
- * checked, and the work is bounded: a pair of types that was just compared is not compared again, and no more than WORK_MAX
- * fields are looked at in all, because their types can be arranged so that the pairs alternate.
+ * Comparing somebody's description of a type with a plan. The bytes are private by now, but may say anything: every
+ * number is checked, and the work is bounded: a pair of types that was just compared is not compared again, and no
+ * more than WORK_MAX fields are looked at in all, because their types can be arranged so that the pairs alternate.
  *
- * What fits is asked for one direction: messages of *their* type are read as *ours*. A field they have and we do not is an unknown
- * field. A field that we have and they do not is one that never comes: that matters only if we require it.
+ * What fits is asked for one direction: messages of *their* type are read as *ours*. A field they have and we do not
+ * is an unknown field. A field that we have and they do not is one that never comes: that matters only if we require
+ * it.
  */
 
 #include "description.h"
@@ -33,11 +34,11 @@ struct their_field {
 };
 
 struct comparison {
-	struct wire *types;          /* theirs: where each one's fields are */
+	struct wire *types; /* theirs: where each one's fields are */
 	size_t count;
 	const struct plan **against; /* what each was compared with first */
 	unsigned depth;
-	size_t work;                 /* fields looked at */
+	size_t work; /* fields looked at */
 	enum evchan_proto_match match;
 	char *why;
 	size_t why_size;
@@ -77,7 +78,8 @@ static bool take_field(struct wire *wire, size_t type_count, struct their_field 
 	uint64_t delta, place = 0;
 	uint8_t byte;
 
-	if (!take_number(wire, UINT32_MAX - field->id, &delta) || delta == 0 || wire->at == wire->end)
+	if (!take_number(wire, UINT32_MAX - field->id, &delta) || delta == 0 ||
+			wire->at == wire->end)
 		return false;
 	field->id += (uint32_t)delta;
 	byte = *wire->at++;
@@ -120,8 +122,8 @@ static void differ(struct comparison *comparison, enum evchan_proto_match match)
 }
 
 /* The first reason is told. */
-__attribute__((format(printf, 2, 3))) static void explain(struct comparison *comparison,
-		const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void explain(
+		struct comparison *comparison, const char *format, ...)
 {
 	va_list arguments;
 
@@ -142,13 +144,15 @@ static const char *or_nothing(const char *name)
 
 static const char *class_text(unsigned class)
 {
-	static const char *const texts[] = { "an integer", "a zigzag integer", "fixed 32 bits", "a float",
-		"fixed 64 bits", "a double", "a string or bytes", "a message" };
+	static const char *const texts[] = { "an integer", "a zigzag integer",
+		"fixed 32 bits", "a float", "fixed 64 bits", "a double",
+		"a string or bytes", "a message" };
 
 	return texts[class & DESCRIPTION_CLASS];
 }
 
-static void compare_types(struct comparison *comparison, size_t place, const struct plan *plan);
+static void compare_types(
+		struct comparison *comparison, size_t place, const struct plan *plan);
 
 static void compare_field(struct comparison *comparison, const struct plan *plan,
 		const struct plan_field *ours, const struct their_field *theirs)
@@ -158,8 +162,9 @@ static void compare_field(struct comparison *comparison, const struct plan *plan
 	if (class != theirs->class) {
 		explain(comparison, "field %s.%s (%lu) is %s here and %s there",
 				or_nothing(plan->descriptor->name),
-				or_nothing(ours->descriptor->name), (unsigned long)ours->id,
-				class_text(class), class_text(theirs->class));
+				or_nothing(ours->descriptor->name),
+				(unsigned long)ours->id, class_text(class),
+				class_text(theirs->class));
 		return;
 	}
 	if ((ours->rule == RULE_REPEATED) != theirs->is_repeated ||
@@ -174,13 +179,16 @@ static void miss_field(struct comparison *comparison, const struct plan *plan,
 {
 	differ(comparison, EVCHAN_PROTO_COMPATIBLE);
 	if (ours->required_place)
-		explain(comparison, "field %s.%s (%lu) is required here and unknown there",
+		explain(comparison,
+				"field %s.%s (%lu) is required here and unknown there",
 				or_nothing(plan->descriptor->name),
-				or_nothing(ours->descriptor->name), (unsigned long)ours->id);
+				or_nothing(ours->descriptor->name),
+				(unsigned long)ours->id);
 }
 
 /* Both lists of fields are in the order of their numbers. */
-static void compare_fields(struct comparison *comparison, struct wire wire, const struct plan *plan)
+static void compare_fields(
+		struct comparison *comparison, struct wire wire, const struct plan *plan)
 {
 	struct their_field theirs = { .id = 0 };
 	unsigned next = 0;
@@ -200,10 +208,12 @@ static void compare_fields(struct comparison *comparison, struct wire wire, cons
 		miss_field(comparison, plan, &plan->fields[next++]);
 }
 
-static void compare_types(struct comparison *comparison, size_t place, const struct plan *plan)
+static void compare_types(
+		struct comparison *comparison, size_t place, const struct plan *plan)
 {
 	if (comparison->against[place] == plan || comparison->depth == DEPTH_MAX ||
-			comparison->work > WORK_MAX || comparison->match == EVCHAN_PROTO_INCOMPATIBLE)
+			comparison->work > WORK_MAX ||
+			comparison->match == EVCHAN_PROTO_INCOMPATIBLE)
 		return;
 	comparison->against[place] = plan;
 	comparison->depth++;
@@ -211,8 +221,8 @@ static void compare_types(struct comparison *comparison, size_t place, const str
 	comparison->depth--;
 }
 
-int description_compare(enum evchan_proto_match *match, const struct plan *plan, const uint8_t *bytes,
-		size_t size, char *why, size_t why_size)
+int description_compare(enum evchan_proto_match *match, const struct plan *plan,
+		const uint8_t *bytes, size_t size, char *why, size_t why_size)
 {
 	struct comparison comparison = { .why = why, .why_size = why ? why_size : 0 };
 	struct wire wire = { bytes, bytes + size };

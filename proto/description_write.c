@@ -115,10 +115,12 @@ static int put_type(struct output *output, struct listed *listed, const struct p
 
 		put_number(output, field->id - before);
 		before = field->id;
-		put_byte(output, description_class_of(field->descriptor->type) |
-						(field->required_place ? DESCRIPTION_REQUIRED : 0) |
+		put_byte(output,
+				description_class_of(field->descriptor->type) |
+						(field->required_place ? DESCRIPTION_REQUIRED
+								       : 0) |
 						(field->rule == RULE_REPEATED ? DESCRIPTION_REPEATED
-									       : 0));
+									      : 0));
 		if (field->kind != KIND_MESSAGE)
 			continue;
 		r = list_place(listed, field->plan, &place);

@@ -38,7 +38,8 @@ static void *take(ProtobufCAllocator *allocator, size_t size)
 	return allocator->alloc(allocator->allocator_data, size);
 }
 
-static int copy_string(void *out, const void *in, const void *fallback, ProtobufCAllocator *allocator)
+static int copy_string(void *out, const void *in, const void *fallback,
+		ProtobufCAllocator *allocator)
 {
 	const char *string;
 	size_t size;
@@ -59,7 +60,8 @@ static int copy_string(void *out, const void *in, const void *fallback, Protobuf
 	return 0;
 }
 
-static int copy_bytes(void *out, const void *in, const void *fallback, ProtobufCAllocator *allocator)
+static int copy_bytes(void *out, const void *in, const void *fallback,
+		ProtobufCAllocator *allocator)
 {
 	const ProtobufCBinaryData *standard = fallback;
 	ProtobufCBinaryData bytes;
@@ -107,7 +109,8 @@ static int copy_array(ProtobufCMessage *copy, const ProtobufCMessage *message,
 	size_t done = 0;
 	int r = 0;
 
-	memcpy(&count, (const unsigned char *)message + field->quantifier_offset, sizeof(count));
+	memcpy(&count, (const unsigned char *)message + field->quantifier_offset,
+			sizeof(count));
 	memcpy(&in, (const unsigned char *)message + field->offset, sizeof(in));
 	if (count == 0 || !in)
 		return 0;
@@ -120,27 +123,32 @@ static int copy_array(ProtobufCMessage *copy, const ProtobufCMessage *message,
 	if (field->type < PROTOBUF_C_TYPE_STRING) {
 		memcpy(out, in, count * element);
 		done = count;
-		memcpy((unsigned char *)copy + field->quantifier_offset, &done, sizeof(done));
+		memcpy((unsigned char *)copy + field->quantifier_offset, &done,
+				sizeof(done));
 	}
 	while (done < count && r == 0) {
 		/* Nothing to free in a value whose copy fails. */
 		memset(out + done * element, 0, element);
-		r = copy_value(out + done * element, in + done * element, field, NULL, allocator);
+		r = copy_value(out + done * element, in + done * element, field, NULL,
+				allocator);
 		if (r == 0 || field->type == PROTOBUF_C_TYPE_MESSAGE)
 			done++;
-		memcpy((unsigned char *)copy + field->quantifier_offset, &done, sizeof(done));
+		memcpy((unsigned char *)copy + field->quantifier_offset, &done,
+				sizeof(done));
 	}
 	return r;
 }
 
 /* Whether a field that is not repeated is there at all: of a oneof, only the chosen one is. */
-static bool is_chosen(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static bool is_chosen(
+		const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
 	uint32_t chosen;
 
 	if (!(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
 		return true;
-	memcpy(&chosen, (const unsigned char *)message + field->quantifier_offset, sizeof(chosen));
+	memcpy(&chosen, (const unsigned char *)message + field->quantifier_offset,
+			sizeof(chosen));
 	return chosen == field->id;
 }
 
@@ -159,12 +167,12 @@ static int copy_field(ProtobufCMessage *copy, const ProtobufCMessage *message,
 		return 0;
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
 		memset(out + field->offset, 0, plan_element_size(field->type));
-	r = copy_value(out + field->offset, in + field->offset, field, field->default_value,
-			allocator);
+	r = copy_value(out + field->offset, in + field->offset, field,
+			field->default_value, allocator);
 	if (r == 0 || field->type == PROTOBUF_C_TYPE_MESSAGE)
 		if (field->quantifier_offset)
-			memcpy(out + field->quantifier_offset, in + field->quantifier_offset,
-					quantifier);
+			memcpy(out + field->quantifier_offset,
+					in + field->quantifier_offset, quantifier);
 	return r;
 }
 

@@ -2,13 +2,13 @@
 /*
  * Whether what a lane's sender means by a type is what we mean.
  *
- * Asked at the first message of each type, answered from the note the sender has made about it, and remembered: one byte per
- * lane and type, and the words of each refusal, because a sender could send nothing but what is refused. A sender that has
- * not described a type (one that packs its messages itself, say) is taken at its word.
+ * Asked at the first message of each type, answered from the note the sender has made about it, and remembered: one
+ * byte per lane and type, and the words of each refusal, because a sender could send nothing but what is refused. A
+ * sender that has not described a type (one that packs its messages itself, say) is taken at its word.
  *
  * Lanes are found by their address, in a table of chains, and only after the lane that was asked for last was not it.
- * The address alone is not enough: an application that does not tell us of a lane's end (evchan_proto_left()) may get another lane
- * in its place.
+ * The address alone is not enough: an application that does not tell us of a lane's end (evchan_proto_left()) may get
+ * another lane in its place.
  */
 
 #include <errno.h>
@@ -20,7 +20,11 @@
 
 #define CHAINS_MIN 16
 
-enum verdict { VERDICT_UNKNOWN = 0, VERDICT_FITS, VERDICT_DIFFERS };
+enum verdict {
+	VERDICT_UNKNOWN = 0,
+	VERDICT_FITS,
+	VERDICT_DIFFERS
+};
 
 struct refusal {
 	struct refusal *next;
@@ -38,14 +42,16 @@ struct lane_verdicts {
 
 /* ---- The table ----------------------------------------------------------------------------- */
 
-static struct lane_verdicts **chain_of(const struct verdict_table *table, const struct evchan_lane *lane)
+static struct lane_verdicts **chain_of(
+		const struct verdict_table *table, const struct evchan_lane *lane)
 {
 	uint64_t hash = (uint64_t)((uintptr_t)lane >> 4) * UINT64_C(0x9e3779b97f4a7c15);
 
 	return &table->chains[(size_t)(hash >> 32) & (table->chain_count - 1)];
 }
 
-static void put_in_chain(const struct verdict_table *table, struct lane_verdicts *verdicts)
+static void put_in_chain(
+		const struct verdict_table *table, struct lane_verdicts *verdicts)
 {
 	struct lane_verdicts **chain = chain_of(table, verdicts->lane);
 
@@ -124,8 +130,8 @@ static bool is_of(const struct lane_verdicts *verdicts, const struct evchan_lane
 	return memcmp(id, verdicts->lane_id, sizeof(id)) == 0;
 }
 
-static struct lane_verdicts *add_lane(struct verdict_table *table, const struct evchan_lane *lane,
-		size_t type_count)
+static struct lane_verdicts *add_lane(struct verdict_table *table,
+		const struct evchan_lane *lane, size_t type_count)
 {
 	struct lane_verdicts *verdicts;
 
@@ -142,8 +148,8 @@ static struct lane_verdicts *add_lane(struct verdict_table *table, const struct 
 }
 
 /* The lane's; NULL: no memory. */
-static struct lane_verdicts *find_lane(struct verdict_table *table, const struct evchan_lane *lane,
-		size_t type_count)
+static struct lane_verdicts *find_lane(struct verdict_table *table,
+		const struct evchan_lane *lane, size_t type_count)
 {
 	struct lane_verdicts *verdicts = table->last;
 
@@ -165,8 +171,8 @@ static struct lane_verdicts *find_lane(struct verdict_table *table, const struct
 /* ---- Verdicts -------------------------------------------------------------------------------- */
 
 /* Reads the sender's note, and compares. Errors: -ENOMEM. */
-static int compare(const struct evchan_lane *lane, const struct known_type *known, bool *fits, char *why,
-		size_t why_size)
+static int compare(const struct evchan_lane *lane, const struct known_type *known,
+		bool *fits, char *why, size_t why_size)
 {
 	enum evchan_proto_match match = EVCHAN_PROTO_IDENTICAL;
 	uint8_t *note;
@@ -198,7 +204,8 @@ static const char *find_refusal(const struct lane_verdicts *verdicts, size_t pla
 }
 
 /* Compares, and remembers. Errors: -ENOMEM. */
-static int find_verdict(struct lane_verdicts *verdicts, const struct known_type *known, size_t place)
+static int find_verdict(struct lane_verdicts *verdicts, const struct known_type *known,
+		size_t place)
 {
 	struct refusal *refusal;
 	char why[256];
@@ -227,7 +234,8 @@ int verdict_of(struct evchan_proto_receiver *proto, const struct evchan_lane *la
 		const struct known_type *known, const char **refusal)
 {
 	size_t place = (size_t)(known - proto->types->types);
-	struct lane_verdicts *verdicts = find_lane(&proto->verdicts, lane, proto->types->count);
+	struct lane_verdicts *verdicts =
+			find_lane(&proto->verdicts, lane, proto->types->count);
 	int r;
 
 	*refusal = NULL;

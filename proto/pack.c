@@ -2,221 +2,24 @@
 /*
  * The packer. Whatever is set is appended; nothing is measured first but strings.
  *
- * The length of a message inside a message is known only when it is written. Room is left for as many bytes as the length of
- * its brother before it took, which is nearly always right, and if not the inner bytes are moved. The same for packed
- * varints.
+ * The length of a message inside a message is known only when it is written. Room is left for as many bytes as the
+ * length of its brother before it took, which is nearly always right, and if not the inner bytes are moved. The same
+ * for packed varints.
  *
- * Which fields are set, and what a NULL means, is as in protobuf_c_message_pack(): an absent required string or message is an
- * empty one, for instance.
+ * Which fields are set, and what a NULL means, is as in protobuf_c_message_pack(): an absent required string or
+ * message is an empty one, for instance.
  */
 
-#include "pack.h"
+#include "packer.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "plan.h"
-#include "wire.h"
 
 #include <evchan/proto.h>
 
-/* ---- Numbers ------------------------------------------------------------------------------ */
-
-static inline uint32_t load32(const void *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static inline uint64_t load64(const void *at)
-{
-	uint64_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static inline uint32_t zigzag32(uint32_t value)
-{
-	return (value << 1) ^ (0 - (value >> 31));
-}
-
-static inline uint64_t zigzag64(uint64_t value)
-{
-	return (value << 1) ^ (0 - (value >> 63));
-}
-
-/* Gives each seven bits a byte; what is above 56 bits is lost. */
-static inline uint64_t spread_sevens(uint64_t value)
-{
-	value = (value & UINT64_C(0x000000000fffffff)) | (value & UINT64_C(0x00fffffff0000000)) << 4;
-	value = (value & UINT64_C(0x00003fff00003fff)) | (value & UINT64_C(0x0fffc0000fffc000)) << 2;
-	return (value & UINT64_C(0x007f007f007f007f)) | (value & UINT64_C(0x3f803f803f803f80)) << 1;
-}
-
-static inline void store64(uint8_t *at, uint64_t value)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value = __builtin_bswap64(value);
-#endif
-	memcpy(at, &value, sizeof(value));
-}
-
-static inline void store32(uint8_t *at, uint32_t value)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	value = __builtin_bswap32(value);
-#endif
-	memcpy(at, &value, sizeof(value));
-}
-
-/* A varint where PACK_VARINT_MAX bytes may be written. */
-static inline uint8_t *put_varint(uint8_t *at, uint64_t value)
-{
-	size_t size;
-
-	if (value < 0x80) {
-		*at = (uint8_t)value;
-		return at + 1;
-	}
-	if (value < 0x4000) {
-		at[0] = (uint8_t)(value | 0x80);
-		at[1] = (uint8_t)(value >> 7);
-		return at + 2;
-	}
-	if (value >= UINT64_C(1) << 56)
-		return pack_put_varint(at, value);
-	size = pack_varint_size(value);
-	/* The top bit of all bytes but the last. */
-	store64(at, spread_sevens(value) | (UINT64_C(0x8080808080808080) >> 8 * (9 - size)));
-	return at + size;
-}
-
-/* Appends what was put together elsewhere. */
-static uint8_t *put_bytes(const void *bytes, size_t size, uint8_t *at, const uint8_t *end)
-{
-	if (size > (size_t)(end - at))
-		return NULL;
-	if (size)
-		memcpy(at, bytes, size);
-	return at + size;
-}
-
-/* Near the end there may be room for what a number takes, and not for what it could take. */
-static uint8_t *put_last_varint(uint64_t value, uint8_t *at, const uint8_t *end)
-{
-	uint8_t bytes[PACK_VARINT_MAX];
-	const uint8_t *behind = pack_put_varint(bytes, value);
-
-	return put_bytes(bytes, (size_t)(behind - bytes), at, end);
-}
-
-static inline uint8_t *put_checked_varint(uint64_t value, uint8_t *at, const uint8_t *end)
-{
-	return end - at >= PACK_VARINT_MAX ? put_varint(at, value) : put_last_varint(value, at, end);
-}
-
-static inline uint8_t *put_tag(uint32_t id, unsigned wire, uint8_t *at, const uint8_t *end)
-{
-	return put_checked_varint((uint64_t)id << 3 | wire, at, end);
-}
-
-static uint8_t *put_last_field(uint64_t tag, uint64_t value, uint8_t *at, const uint8_t *end)
-{
-	at = put_last_varint(tag, at, end);
-	return at ? put_last_varint(value, at, end) : NULL;
-}
-
-/* A tag and a varint. */
-static inline uint8_t *put_varint_field(uint32_t id, uint64_t value, uint8_t *at, const uint8_t *end)
-{
-	if (end - at < PACK_TAG_MAX + PACK_VARINT_MAX)
-		return put_last_field((uint64_t)id << 3, value, at, end);
-	return put_varint(put_varint(at, (uint64_t)id << 3), value);
-}
-
-static inline uint8_t *put_fixed32_field(uint32_t id, uint32_t value, uint8_t *at, const uint8_t *end)
-{
-	at = put_tag(id, WIRE_32BIT, at, end);
-	if (!at || end - at < 4)
-		return NULL;
-	store32(at, value);
-	return at + 4;
-}
-
-static inline uint8_t *put_fixed64_field(uint32_t id, uint64_t value, uint8_t *at, const uint8_t *end)
-{
-	at = put_tag(id, WIRE_64BIT, at, end);
-	if (!at || end - at < 8)
-		return NULL;
-	store64(at, value);
-	return at + 8;
-}
-
-/* The varint that a number of such a type is sent as. */
-__attribute__((always_inline)) static inline uint64_t varint_of(ProtobufCType type, const void *number)
-{
-	switch ((int)type) {
-	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_ENUM:
-		return (uint64_t)(int64_t)(int32_t)load32(number);
-	case PROTOBUF_C_TYPE_UINT32:
-		return load32(number);
-	case PROTOBUF_C_TYPE_SINT32:
-		return zigzag32(load32(number));
-	case PROTOBUF_C_TYPE_SINT64:
-		return zigzag64(load64(number));
-	case PROTOBUF_C_TYPE_BOOL:
-		return load32(number) != 0;
-	default:
-		return load64(number);
-	}
-}
-
-/* ---- What has a length --------------------------------------------------------------------- */
-
-/* A length, and so many bytes. */
-static inline uint8_t *put_sized(const void *bytes, size_t size, uint8_t *at, const uint8_t *end)
-{
-	size_t room = (size_t)(end - at), width = pack_varint_size((uint32_t)size);
-
-	if (size > room || width > room - size)
-		return NULL;
-	at = pack_put_varint(at, (uint32_t)size);
-	if (size)
-		memcpy(at, bytes, size);
-	return at + size;
-}
-
-static uint8_t *put_sized_field(uint32_t id, const void *bytes, size_t size, uint8_t *at,
-		const uint8_t *end)
-{
-	at = put_tag(id, WIRE_LENGTH, at, end);
-	return at ? put_sized(bytes, size, at, end) : NULL;
-}
-
-/* Writes the length of [inner, behind) before it, where `width` bytes were left for it. Returns what is behind then. */
-static uint8_t *close_length(uint8_t *inner, uint8_t *behind, size_t *width, const uint8_t *end)
-{
-	uint8_t *start = inner - *width;
-	size_t length = (size_t)(behind - inner);
-	size_t needed = pack_varint_size(length);
-
-	if (__builtin_expect(needed != *width, 0)) {
-		if (needed > *width && (size_t)(end - behind) < needed - *width)
-			return NULL;
-		memmove(start + needed, inner, length);
-		*width = needed;
-	}
-	pack_put_wide(start, length, needed);
-	return start + needed + length;
-}
-
-/* `*width`: bytes that its length will probably take; becomes what it took. */
-static uint8_t *put_message_field(uint32_t id, const ProtobufCMessage *message, size_t *width, uint8_t *at,
-		uint8_t *end, bool is_exact)
+uint8_t *pack_message(uint32_t id, const ProtobufCMessage *message, size_t *width,
+		uint8_t *at, uint8_t *end, bool is_exact)
 {
 	uint8_t *behind;
 
@@ -233,8 +36,9 @@ static uint8_t *put_message_field(uint32_t id, const ProtobufCMessage *message, 
 /* ---- Fields ---------------------------------------------------------------------------------- */
 
 /* One value with its tag; `skips` zero, and what is empty. */
-__attribute__((always_inline)) static inline uint8_t *put_field(const ProtobufCFieldDescriptor *field,
-		const unsigned char *member, bool skips, uint8_t *at, uint8_t *end, bool is_exact)
+__attribute__((always_inline)) static inline uint8_t *put_field(
+		const ProtobufCFieldDescriptor *field, const unsigned char *member,
+		bool skips, uint8_t *at, uint8_t *end, bool is_exact)
 {
 	ProtobufCBinaryData bytes;
 	const void *pointer;
@@ -300,7 +104,7 @@ __attribute__((always_inline)) static inline uint8_t *put_field(const ProtobufCF
 		memcpy(&pointer, member, sizeof(pointer));
 		if (skips && !pointer)
 			return at;
-		return put_message_field(field->id, pointer, &width, at, end, is_exact);
+		return pack_message(field->id, pointer, &width, at, end, is_exact);
 	default:
 		return NULL;
 	}
@@ -309,21 +113,22 @@ __attribute__((always_inline)) static inline uint8_t *put_field(const ProtobufCF
 
 /* ---- Arrays ---------------------------------------------------------------------------------- */
 
-static uint8_t *put_messages(const ProtobufCFieldDescriptor *field, const unsigned char *array, size_t count,
-		uint8_t *at, uint8_t *end, bool is_exact)
+static uint8_t *put_messages(const ProtobufCFieldDescriptor *field,
+		const unsigned char *array, size_t count, uint8_t *at, uint8_t *end,
+		bool is_exact)
 {
 	const ProtobufCMessage *message;
 	size_t width = 1;
 
 	for (size_t i = 0; i < count && at; i++) {
 		memcpy(&message, array + i * sizeof(message), sizeof(message));
-		at = put_message_field(field->id, message, &width, at, end, is_exact);
+		at = pack_message(field->id, message, &width, at, end, is_exact);
 	}
 	return at;
 }
 
-static uint8_t *put_repeated(const ProtobufCFieldDescriptor *field, const unsigned char *array, size_t count,
-		uint8_t *at, uint8_t *end)
+static uint8_t *put_repeated(const ProtobufCFieldDescriptor *field,
+		const unsigned char *array, size_t count, uint8_t *at, uint8_t *end)
 {
 	size_t element = plan_element_size(field->type);
 
@@ -332,8 +137,9 @@ static uint8_t *put_repeated(const ProtobufCFieldDescriptor *field, const unsign
 	return at;
 }
 
-__attribute__((always_inline)) static inline uint8_t *put_varints(ProtobufCType type, size_t element,
-		const unsigned char *array, size_t count, uint8_t *at, const uint8_t *end)
+__attribute__((always_inline)) static inline uint8_t *put_varints(ProtobufCType type,
+		size_t element, const unsigned char *array, size_t count, uint8_t *at,
+		const uint8_t *end)
 {
 	for (size_t i = 0; i < count && at; i++)
 		at = put_checked_varint(varint_of(type, array + i * element), at, end);
@@ -341,8 +147,8 @@ __attribute__((always_inline)) static inline uint8_t *put_varints(ProtobufCType 
 }
 
 /* A loop for each type, instead of a choice for each number. */
-static uint8_t *put_numbers(ProtobufCType type, const unsigned char *array, size_t count, uint8_t *at,
-		const uint8_t *end)
+static uint8_t *put_numbers(ProtobufCType type, const unsigned char *array, size_t count,
+		uint8_t *at, const uint8_t *end)
 {
 	switch ((int)type) {
 	case PROTOBUF_C_TYPE_INT32:
@@ -355,15 +161,16 @@ static uint8_t *put_numbers(ProtobufCType type, const unsigned char *array, size
 	case PROTOBUF_C_TYPE_SINT64:
 		return put_varints(PROTOBUF_C_TYPE_SINT64, 8, array, count, at, end);
 	case PROTOBUF_C_TYPE_BOOL:
-		return put_varints(PROTOBUF_C_TYPE_BOOL, sizeof(protobuf_c_boolean), array, count, at, end);
+		return put_varints(PROTOBUF_C_TYPE_BOOL, sizeof(protobuf_c_boolean),
+				array, count, at, end);
 	default:
 		return put_varints(PROTOBUF_C_TYPE_UINT64, 8, array, count, at, end);
 	}
 }
 
 /* Numbers of fixed size, as they lie in memory. */
-static uint8_t *put_fixed(const unsigned char *array, size_t size, size_t count, uint8_t *at,
-		const uint8_t *end)
+static uint8_t *put_fixed(const unsigned char *array, size_t size, size_t count,
+		uint8_t *at, const uint8_t *end)
 {
 	if (count > (size_t)(end - at) / size)
 		return NULL;
@@ -380,8 +187,8 @@ static uint8_t *put_fixed(const unsigned char *array, size_t size, size_t count,
 	return at + count * size;
 }
 
-static uint8_t *put_packed(const ProtobufCFieldDescriptor *field, const unsigned char *array, size_t count,
-		uint8_t *at, uint8_t *end)
+static uint8_t *put_packed(const ProtobufCFieldDescriptor *field,
+		const unsigned char *array, size_t count, uint8_t *at, uint8_t *end)
 {
 	size_t element = plan_element_size(field->type);
 	/* What a value takes at least: 1, 4 or 8. */
@@ -400,8 +207,8 @@ static uint8_t *put_packed(const ProtobufCFieldDescriptor *field, const unsigned
 	return behind ? close_length(at, behind, &width, end) : NULL;
 }
 
-static uint8_t *put_array(const ProtobufCFieldDescriptor *field, const unsigned char *message, uint8_t *at,
-		uint8_t *end, bool is_exact)
+static uint8_t *put_array(const ProtobufCFieldDescriptor *field,
+		const unsigned char *message, uint8_t *at, uint8_t *end, bool is_exact)
 {
 	const unsigned char *array;
 	size_t count;
@@ -420,21 +227,23 @@ static uint8_t *put_array(const ProtobufCFieldDescriptor *field, const unsigned 
 /* ---- Messages --------------------------------------------------------------------------------- */
 
 /* Whether a field that may be absent is there. */
-static inline bool is_there(const ProtobufCFieldDescriptor *field, const unsigned char *message)
+static inline bool is_there(
+		const ProtobufCFieldDescriptor *field, const unsigned char *message)
 {
 	bool is_oneof = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
 	const void *pointer;
 
 	if (is_oneof && load32(message + field->quantifier_offset) != field->id)
 		return false;
-	if (field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING) {
+	if (field->type == PROTOBUF_C_TYPE_MESSAGE ||
+			field->type == PROTOBUF_C_TYPE_STRING) {
 		memcpy(&pointer, message + field->offset, sizeof(pointer));
 		return pointer && pointer != field->default_value;
 	}
 	return is_oneof || load32(message + field->quantifier_offset);
 }
 
-static uint8_t *put_unknown(const ProtobufCMessage *message, uint8_t *at, const uint8_t *end)
+uint8_t *pack_unknown(const ProtobufCMessage *message, uint8_t *at, const uint8_t *end)
 {
 	for (unsigned i = 0; i < message->n_unknown_fields && at; i++) {
 		const ProtobufCMessageUnknownField *field = &message->unknown_fields[i];
@@ -446,31 +255,44 @@ static uint8_t *put_unknown(const ProtobufCMessage *message, uint8_t *at, const 
 	return at;
 }
 
-uint8_t *pack_fields(const ProtobufCMessage *message, uint8_t *at, uint8_t *end, bool is_exact)
+__attribute__((always_inline)) static inline uint8_t *put_any_field(
+		const ProtobufCFieldDescriptor *field, const unsigned char *message,
+		uint8_t *at, uint8_t *end, bool is_exact)
+{
+	bool skips = false;
+
+	if (field->label == PROTOBUF_C_LABEL_REPEATED)
+		return put_array(field, message, at, end, is_exact);
+	if (field->label == PROTOBUF_C_LABEL_NONE &&
+			!(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
+		skips = true;
+	else if (field->label != PROTOBUF_C_LABEL_REQUIRED && !is_there(field, message))
+		return at;
+	return put_field(field, message + field->offset, skips, at, end, is_exact);
+}
+
+uint8_t *pack_field(const ProtobufCFieldDescriptor *field, const unsigned char *message,
+		uint8_t *at, uint8_t *end, bool is_exact)
+{
+	return put_any_field(field, message, at, end, is_exact);
+}
+
+uint8_t *pack_fields(
+		const ProtobufCMessage *message, uint8_t *at, uint8_t *end, bool is_exact)
 {
 	const ProtobufCFieldDescriptor *field = message->descriptor->fields;
 	const ProtobufCFieldDescriptor *behind = field + message->descriptor->n_fields;
-	const unsigned char *base = (const unsigned char *)message;
 
-	for (; field < behind && at; field++) {
-		bool skips = false;
-
-		if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-			at = put_array(field, base, at, end, is_exact);
-			continue;
-		}
-		if (field->label == PROTOBUF_C_LABEL_NONE && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
-			skips = true;
-		else if (field->label != PROTOBUF_C_LABEL_REQUIRED && !is_there(field, base))
-			continue;
-		at = put_field(field, base + field->offset, skips, at, end, is_exact);
-	}
-	return at && message->n_unknown_fields ? put_unknown(message, at, end) : at;
+	for (; field < behind && at; field++)
+		at = put_any_field(
+				field, (const unsigned char *)message, at, end, is_exact);
+	return at && message->n_unknown_fields ? pack_unknown(message, at, end) : at;
 }
 
 /* ---- Whole messages --------------------------------------------------------------------------- */
 
-uint8_t *pack_tightly(const ProtobufCMessage *message, uint8_t *at, uint8_t *end, size_t *needed)
+uint8_t *pack_tightly(const ProtobufCMessage *message, uint8_t *at, uint8_t *end,
+		size_t *needed)
 {
 	uint8_t *behind = pack_fields(message, at, end, false);
 
@@ -485,7 +307,8 @@ int evchan_proto_pack(const ProtobufCMessage *message, void *buffer, size_t *siz
 {
 	uint8_t nothing;
 	uint8_t *start = buffer ? buffer : &nothing;
-	uint8_t *behind = pack_tightly(message, start, start + (buffer ? *size : 0), size);
+	uint8_t *behind =
+			pack_tightly(message, start, start + (buffer ? *size : 0), size);
 
 	if (!behind)
 		return -ENOBUFS;

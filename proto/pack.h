@@ -3,11 +3,11 @@
 #define EVCHAN_PROTO_PACK_H
 
 /*
- * Packing in one pass into a buffer of a given size. The bytes are those of protobuf_c_message_pack(), which needs a first pass for
- * the size, and trusts it.
+ * Packing in one pass into a buffer of a given size. The bytes are those of protobuf_c_message_pack(), which needs a
+ * first pass for the size, and trusts it.
  *
- * What writes takes where to, and returns what is behind it. What checks for room returns NULL if there is none, and then has
- * written garbage, but not behind `end`.
+ * What writes takes where to, and returns what is behind it. What checks for room returns NULL if there is none, and
+ * then has written garbage, but not behind `end`.
  */
 
 #include <stdbool.h>
@@ -59,9 +59,17 @@ static inline uint8_t *pack_put_tag(uint8_t *at, uint32_t id, unsigned wire)
 
 /* All set fields of a message, unknown ones too. `is_exact`: there may be room for not one byte more than needed, so nothing is
  * guessed. */
-uint8_t *pack_fields(const ProtobufCMessage *message, uint8_t *at, uint8_t *end, bool is_exact);
+uint8_t *pack_fields(const ProtobufCMessage *message, uint8_t *at, uint8_t *end,
+		bool is_exact);
 
-/* The same, also where the room is just what is needed. Without room `*needed` becomes the size. */
-uint8_t *pack_tightly(const ProtobufCMessage *message, uint8_t *at, uint8_t *end, size_t *needed);
+struct plan;
+
+/* The same by the plan of its type, which is faster. */
+uint8_t *pack_planned(const struct plan *plan, const ProtobufCMessage *message,
+		uint8_t *at, uint8_t *end, bool is_exact);
+
+/* pack_fields(), also where the room is just what is needed. Without room `*needed` becomes the size. */
+uint8_t *pack_tightly(const ProtobufCMessage *message, uint8_t *at, uint8_t *end,
+		size_t *needed);
 
 #endif

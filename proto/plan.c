@@ -74,7 +74,8 @@ unsigned plan_wire_type(ProtobufCType type)
 
 /* ---- The message before decoding --------------------------------------------------- */
 
-void plan_init_message(const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage *message)
+void plan_init_message(
+		const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage *message)
 {
 	if (descriptor->message_init) {
 		descriptor->message_init(message);
@@ -89,7 +90,8 @@ void plan_init_message(const ProtobufCMessageDescriptor *descriptor, ProtobufCMe
 		if (!field->default_value || field->label == PROTOBUF_C_LABEL_REPEATED)
 			continue;
 		/* Strings and messages are the pointers to them. */
-		if (field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_MESSAGE)
+		if (field->type == PROTOBUF_C_TYPE_STRING ||
+				field->type == PROTOBUF_C_TYPE_MESSAGE)
 			memcpy(at, &field->default_value, sizeof(void *));
 		else
 			memcpy(at, field->default_value, plan_element_size(field->type));
@@ -103,7 +105,8 @@ static enum plan_rule rule_of(const ProtobufCFieldDescriptor *field)
 	if (field->label == PROTOBUF_C_LABEL_REPEATED)
 		return RULE_REPEATED;
 	/* The flag counts on optional fields and on those without a label only. */
-	if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && field->label != PROTOBUF_C_LABEL_REQUIRED)
+	if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+			field->label != PROTOBUF_C_LABEL_REQUIRED)
 		return RULE_ONEOF;
 	return RULE_SINGLE;
 }
@@ -155,6 +158,22 @@ static enum plan_kind action_of(const struct plan_field *field, bool is_packed)
 	return (enum plan_kind)field->kind;
 }
 
+static enum plan_presence presence_of(const ProtobufCFieldDescriptor *field)
+{
+	if (field->label == PROTOBUF_C_LABEL_REPEATED)
+		return PRESENCE_COUNT;
+	if (field->label == PROTOBUF_C_LABEL_REQUIRED)
+		return PRESENCE_ALWAYS;
+	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+		return PRESENCE_CASE;
+	if (field->label == PROTOBUF_C_LABEL_NONE)
+		return PRESENCE_NOT_ZERO;
+	if (field->type == PROTOBUF_C_TYPE_STRING ||
+			field->type == PROTOBUF_C_TYPE_MESSAGE)
+		return PRESENCE_POINTER;
+	return PRESENCE_FLAG;
+}
+
 /* What it looks like at the beginning. */
 static void compile_tag(struct plan_field *field, unsigned wire)
 {
@@ -181,18 +200,23 @@ static void compile_field(struct plan *plan, struct plan_field *field,
 	field->kind = (uint8_t)kind_of(descriptor->type);
 	field->wire = (uint8_t)plan_wire_type(descriptor->type);
 	field->rule = (uint8_t)rule_of(descriptor);
+	field->type = (uint8_t)descriptor->type;
+	field->presence = (uint8_t)presence_of(descriptor);
 	field->element_size = (uint16_t)plan_element_size(descriptor->type);
 	field->is_packable = field->rule == RULE_REPEATED && field->wire != WIRE_LENGTH;
 	field->offset = descriptor->offset;
 	field->quantifier = descriptor->quantifier_offset;
 	field->descriptor = descriptor;
-	is_packed = field->is_packable && (descriptor->flags & PROTOBUF_C_FIELD_FLAG_PACKED);
+	is_packed = field->is_packable &&
+			(descriptor->flags & PROTOBUF_C_FIELD_FLAG_PACKED);
 	field->action = (uint8_t)action_of(field, is_packed);
 	compile_tag(field, is_packed ? WIRE_LENGTH : field->wire);
 	/* A required field with a default is as good as there. */
 	if (descriptor->label == PROTOBUF_C_LABEL_REQUIRED && !descriptor->default_value)
 		field->required_place = (uint16_t)++plan->required_count;
-	field->is_marked = field->required_place || (field->rule == RULE_SINGLE && field->quantifier);
+	field->is_plain = field->presence == PRESENCE_NOT_ZERO && field->mask;
+	field->is_marked = field->required_place ||
+			(field->rule == RULE_SINGLE && field->quantifier);
 }
 
 const struct plan_field *plan_find_field(const struct plan *plan, uint32_t id)
@@ -221,7 +245,8 @@ static bool descriptor_is_valid(const ProtobufCMessageDescriptor *descriptor)
 			descriptor->n_fields > UINT16_MAX)
 		return false;
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
-		if (plan_element_size(descriptor->fields[i].type) == 0 || descriptor->fields[i].id == 0)
+		if (plan_element_size(descriptor->fields[i].type) == 0 ||
+				descriptor->fields[i].id == 0)
 			return false;
 		/* protobuf-c's own search relies on it, too. */
 		if (i > 0 && descriptor->fields[i].id <= descriptor->fields[i - 1].id)
@@ -283,9 +308,11 @@ static struct plan *plan_new(const ProtobufCMessageDescriptor *descriptor)
 	if (!plan)
 		return NULL;
 	plan->descriptor = descriptor;
-	plan->size = (descriptor->sizeof_message + PLAN_BLOCK - 1) & ~(size_t)(PLAN_BLOCK - 1);
+	plan->size = (descriptor->sizeof_message + PLAN_BLOCK - 1) &
+			~(size_t)(PLAN_BLOCK - 1);
 	plan->field_count = descriptor->n_fields;
-	plan->fields = calloc((size_t)descriptor->n_fields + PLAN_SENTINELS, sizeof(*plan->fields));
+	plan->fields = calloc((size_t)descriptor->n_fields + PLAN_SENTINELS,
+			sizeof(*plan->fields));
 	image = calloc(1, plan->size);
 	plan->image = image;
 	if (!plan->fields || !image) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeping a decoded message: the raw one is held in the ring, because `bytes` point there, and the arena goes with it,
- * because everything else is there. Each held message therefore has an arena of its own; the receiver makes itself a new one
- * when it needs it.
+ * Keeping a decoded message: the raw one is held in the ring, because `bytes` point there, and the arena goes with
+ * it, because everything else is there. Each held message therefore has an arena of its own; the receiver makes
+ * itself a new one when it needs it.
  *
- * A hold that is released before the callback has returned leaves the arena to the callback, which may still read the message.
+ * A hold that is released before the callback has returned leaves the arena to the callback, which may still read the
+ * message.
  */
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include "proto_receiver.h"
 
 struct proto_held {
-	struct evchan_proto_message message; /* first: what the application has is a pointer to it */
+	struct evchan_proto_message
+			message; /* first: what the application has is a pointer to it */
 	struct evchan_proto_arena *arena;
 	struct dispatch *dispatch; /* NULL: it has ended */
 };
@@ -28,7 +30,8 @@ static struct dispatch *find_dispatch(const struct evchan_proto_receiver *proto,
 	return dispatch;
 }
 
-int evchan_proto_hold(const struct evchan_proto_message **held, struct evchan_proto_receiver *proto,
+int evchan_proto_hold(const struct evchan_proto_message **held,
+		struct evchan_proto_receiver *proto,
 		const struct evchan_proto_message *message)
 {
 	struct dispatch *dispatch = find_dispatch(proto, message);

@@ -2,9 +2,9 @@
 /*
  * Dispatching: which type a message is of, whether both sides mean the same by it, decoding, and the callback.
  *
- * Callbacks may do anything. One that dispatches another message finds no arena here, because its own is taken, and a new one is
- * made. One that frees the receiver leaves that to the outermost callback's return. One that holds its message takes the
- * arena with it (proto_hold.c), and the next message gets a new one.
+ * Callbacks may do anything. One that dispatches another message finds no arena here, because its own is taken, and a
+ * new one is made. One that frees the receiver leaves that to the outermost callback's return. One that holds its
+ * message takes the arena with it (proto_hold.c), and the next message gets a new one.
  */
 
 #include "proto_receiver.h"
@@ -34,14 +34,16 @@ static int read_options(struct evchan_proto_receiver *proto,
 	if (read.policy > EVCHAN_PROTO_EVICT_LANE)
 		return -EINVAL;
 	proto->evicts = read.policy == EVCHAN_PROTO_EVICT_LANE;
-	proto->arena_limit = read.max_arena_bytes ? read.max_arena_bytes : ARENA_LIMIT_DEFAULT;
+	proto->arena_limit =
+			read.max_arena_bytes ? read.max_arena_bytes : ARENA_LIMIT_DEFAULT;
 	decode.flags = read.flags;
 	decode.max_depth = read.max_depth;
 	decode.max_bytes = read.max_bytes;
 	return decode_read_options(&proto->rules, &decode);
 }
 
-int evchan_proto_receiver_new(struct evchan_proto_receiver **out, struct evchan_proto_types *types,
+int evchan_proto_receiver_new(struct evchan_proto_receiver **out,
+		struct evchan_proto_types *types,
 		const struct evchan_proto_receiver_options *options,
 		const struct evchan_proto_callbacks *callbacks, void *arg)
 {
@@ -103,13 +105,16 @@ static void leave_callback(struct evchan_proto_receiver *proto)
 		free_now(proto);
 }
 
-static struct route *route_of(const struct evchan_proto_receiver *proto, const struct known_type *known)
+static struct route *route_of(
+		const struct evchan_proto_receiver *proto, const struct known_type *known)
 {
 	return &proto->routes[known - proto->types->types];
 }
 
-int evchan_proto_on(struct evchan_proto_receiver *proto, const ProtobufCMessageDescriptor *type,
-		void (*callback)(const struct evchan_proto_message *message, void *arg), void *arg)
+int evchan_proto_on(struct evchan_proto_receiver *proto,
+		const ProtobufCMessageDescriptor *type,
+		void (*callback)(const struct evchan_proto_message *message, void *arg),
+		void *arg)
 {
 	const struct known_type *known = types_by_descriptor(proto->types, type);
 	struct route *route;
@@ -130,7 +135,8 @@ void evchan_proto_left(struct evchan_proto_receiver *proto, struct evchan_lane *
 void evchan_proto_get_stats(const struct evchan_proto_receiver *proto,
 		const ProtobufCMessageDescriptor *type, struct evchan_proto_stats *stats)
 {
-	const struct known_type *known = type ? types_by_descriptor(proto->types, type) : NULL;
+	const struct known_type *known =
+			type ? types_by_descriptor(proto->types, type) : NULL;
 	struct evchan_proto_stats result = { 0 };
 
 	if (known)
@@ -162,22 +168,25 @@ static int refuse(struct evchan_proto_receiver *proto, const struct evchan_messa
 
 	proto->stats.undecodable++;
 	route_of(proto, known)->stats.undecodable++;
-	snprintf(text, sizeof(text), "sender pid %ld uid %lu: message type %s (%lu), byte %zu: %s",
-			(long)peer.pid, (unsigned long)peer.uid, name, (unsigned long)known->id,
-			failure->offset, failure->why);
+	snprintf(text, sizeof(text),
+			"sender pid %ld uid %lu: message type %s (%lu), byte %zu: %s",
+			(long)peer.pid, (unsigned long)peer.uid, name,
+			(unsigned long)known->id, failure->offset, failure->why);
 	/* First, because the callback may free the receiver, and the lane with it. */
 	if (proto->evicts)
 		(void)evchan_lane_evict(raw->lane, text);
 	if (proto->callbacks.undecodable) {
 		enter_callback(proto);
-		proto->callbacks.undecodable(raw, descriptor, error, failure->offset, text, proto->arg);
+		proto->callbacks.undecodable(raw, descriptor, error, failure->offset,
+				text, proto->arg);
 		leave_callback(proto);
 	}
 	return error;
 }
 
-static int refuse_type(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
-		const struct known_type *known, const char *why)
+static int refuse_type(struct evchan_proto_receiver *proto,
+		const struct evchan_message *raw, const struct known_type *known,
+		const char *why)
 {
 	struct failure failure = { -EPROTOTYPE, 0, why };
 
@@ -186,8 +195,8 @@ static int refuse_type(struct evchan_proto_receiver *proto, const struct evchan_
 	return refuse(proto, raw, known, &failure);
 }
 
-static int pass_unknown(struct evchan_proto_receiver *proto, const struct evchan_message *raw,
-		const struct known_type *known)
+static int pass_unknown(struct evchan_proto_receiver *proto,
+		const struct evchan_message *raw, const struct known_type *known)
 {
 	proto->stats.unknown++;
 	if (known)
@@ -202,19 +211,20 @@ static int pass_unknown(struct evchan_proto_receiver *proto, const struct evchan
 
 /* Decodes into the arena of the last message, or a new one. Errors: those of decode_message(), and then nothing is
  * taken. */
-static int decode(struct evchan_proto_receiver *proto, struct dispatch *dispatch,
+static inline int decode(struct evchan_proto_receiver *proto, struct dispatch *dispatch,
 		const struct known_type *known, struct evchan_proto_problem *problem)
 {
 	const struct evchan_message *raw = dispatch->message.raw;
-	int r = 0;
+	int r;
 
-	if (!proto->arena)
-		r = evchan_proto_arena_new(&proto->arena, proto->arena_limit);
-	if (r < 0)
-		return r;
-	evchan_proto_arena_reset(proto->arena);
-	r = decode_message(&dispatch->message.message, proto->arena, known->plan, raw->data, raw->size,
-			&proto->rules, problem);
+	if (!proto->arena &&
+			evchan_proto_arena_new(&proto->arena, proto->arena_limit) < 0) {
+		*problem = (struct evchan_proto_problem){ 0, "no memory" };
+		return -ENOMEM;
+	}
+	arena_reset(proto->arena);
+	r = decode_message(&dispatch->message.message, proto->arena, known->plan,
+			raw->data, raw->size, &proto->rules, problem);
 	if (r == 0) {
 		dispatch->arena = proto->arena;
 		proto->arena = NULL;
@@ -226,16 +236,14 @@ static int deliver(struct evchan_proto_receiver *proto, const struct evchan_mess
 		const struct known_type *known)
 {
 	struct dispatch dispatch = { .outer = proto->running, .message.raw = raw };
-	struct evchan_proto_problem problem = { 0, "no memory" };
 	struct route *route = route_of(proto, known);
+	struct evchan_proto_problem problem;
 	int r;
 
 	r = decode(proto, &dispatch, known, &problem);
-	if (r < 0) {
-		struct failure failure = { r, problem.offset, problem.text };
-
-		return refuse(proto, raw, known, &failure);
-	}
+	if (r < 0)
+		return refuse(proto, raw, known,
+				&(struct failure){ r, problem.offset, problem.text });
 	proto->stats.decoded++;
 	route->stats.decoded++;
 	proto->running = &dispatch;
@@ -246,16 +254,30 @@ static int deliver(struct evchan_proto_receiver *proto, const struct evchan_mess
 	return 0;
 }
 
-int evchan_proto_dispatch(struct evchan_proto_receiver *proto, const struct evchan_message *raw)
+/* Most messages are of the type of the one before. NULL: none of the set. */
+static inline const struct known_type *find_type(
+		struct evchan_proto_receiver *proto, uint32_t id)
 {
-	const struct known_type *known = types_by_id(proto->types, raw->type);
-	struct failure failure = { -ENOMEM, 0, "no memory" };
+	const struct known_type *known = proto->last;
+
+	if (!known || known->id != id) {
+		known = types_by_id(proto->types, id);
+		proto->last = known;
+	}
+	return known;
+}
+
+int evchan_proto_dispatch(
+		struct evchan_proto_receiver *proto, const struct evchan_message *raw)
+{
+	const struct known_type *known = find_type(proto, raw->type);
 	const char *refusal;
 
 	if (!known || !route_of(proto, known)->callback)
 		return pass_unknown(proto, raw, known);
 	if (verdict_of(proto, raw->lane, known, &refusal) < 0)
-		return refuse(proto, raw, known, &failure);
+		return refuse(proto, raw, known,
+				&(struct failure){ -ENOMEM, 0, "no memory" });
 	if (refusal)
 		return refuse_type(proto, raw, known, refusal);
 	return deliver(proto, raw, known);

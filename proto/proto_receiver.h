@@ -19,7 +19,7 @@ struct lane_verdicts;
 
 struct verdict_table {
 	struct lane_verdicts **chains;
-	size_t chain_count;         /* a power of two, or 0 */
+	size_t chain_count; /* a power of two, or 0 */
 	size_t count;
 	struct lane_verdicts *last; /* asked for; may be NULL */
 };
@@ -47,8 +47,10 @@ struct evchan_proto_receiver {
 	struct evchan_proto_arena *arena; /* of no running callback; may be NULL */
 	struct dispatch *running;         /* the innermost; NULL: none */
 	struct verdict_table verdicts;
-	unsigned depth;                   /* of callbacks that run, of any kind */
-	bool is_freed;                    /* by one of them: frees itself when the outermost returns */
+	const struct known_type
+			*last; /* of the last message that was of one; NULL: none */
+	unsigned depth;        /* of callbacks that run, of any kind */
+	bool is_freed; /* by one of them: frees itself when the outermost returns */
 };
 
 /* lane_verdicts.c: whether the sender's idea of a type fits, found out once for each lane and type. `*refusal` becomes why not,

@@ -8,6 +8,9 @@
 
 /* What a sender remembers of each type. */
 struct sent_type {
+	const ProtobufCMessageDescriptor *descriptor;
+	const struct plan *plan;
+	uint32_t id;
 	bool is_described; /* in a note of the lane */
 	size_t guess;      /* bytes a message will probably take */
 };
@@ -16,12 +19,13 @@ struct evchan_proto_sender {
 	struct evchan_sender *sender;
 	struct evchan_proto_types *types;
 	struct sent_type *sent; /* by the place of the type in the set */
-	const struct known_type *last; /* the type that was sent last; NULL: none */
+	struct sent_type *
+			last; /* the type that was sent last, which is described; NULL: none */
 };
 
 /* The type of a descriptor, described to the receiver. Errors: -ENOENT; -ENOSPC; -ENOMEM; those of
  * evchan_sender_add_note(). */
-int proto_sender_type(struct evchan_proto_sender *proto, const ProtobufCMessageDescriptor *descriptor,
-		const struct known_type **known, struct sent_type **sent);
+int proto_sender_type(struct evchan_proto_sender *proto,
+		const ProtobufCMessageDescriptor *descriptor, struct sent_type **sent);
 
 #endif

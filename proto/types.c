@@ -40,7 +40,8 @@ int evchan_proto_types_new(struct evchan_proto_types **out)
 void evchan_proto_types_free(struct evchan_proto_types *types)
 {
 	if (!types ||
-			atomic_fetch_sub_explicit(&types->references, 1, memory_order_acq_rel) > 1)
+			atomic_fetch_sub_explicit(
+					&types->references, 1, memory_order_acq_rel) > 1)
 		return;
 	plan_table_deinit(&types->plans);
 	free(types->types);
@@ -73,7 +74,8 @@ const struct known_type *types_by_id(const struct evchan_proto_types *types, uin
 {
 	size_t place = place_of(types, id);
 
-	return place < types->count && types->types[place].id == id ? &types->types[place] : NULL;
+	return place < types->count && types->types[place].id == id ? &types->types[place]
+								    : NULL;
 }
 
 const struct known_type *types_by_descriptor(const struct evchan_proto_types *types,
@@ -117,7 +119,8 @@ int evchan_proto_types_add(struct evchan_proto_types *types,
 	if (r < 0)
 		return r;
 	place = place_of(types, id);
-	memmove(grown + place + 1, grown + place, (types->count - place) * sizeof(*grown));
+	memmove(grown + place + 1, grown + place,
+			(types->count - place) * sizeof(*grown));
 	grown[place] = (struct known_type){ id, plan };
 	types->count++;
 	return 0;
@@ -149,9 +152,10 @@ int evchan_proto_describe(const struct evchan_proto_types *types,
 	return known ? description_write(known->plan, buffer, size) : -ENOENT;
 }
 
-int evchan_proto_compare(enum evchan_proto_match *match, const struct evchan_proto_types *types,
-		const ProtobufCMessageDescriptor *descriptor, const void *description, size_t size,
-		char *why, size_t why_size)
+int evchan_proto_compare(enum evchan_proto_match *match,
+		const struct evchan_proto_types *types,
+		const ProtobufCMessageDescriptor *descriptor, const void *description,
+		size_t size, char *why, size_t why_size)
 {
 	const struct known_type *known = types_by_descriptor(types, descriptor);
 

@@ -7,7 +7,8 @@
 
 /* ---- Tags and lengths --------------------------------------------------------------------- */
 
-const uint8_t *wire_read_tag(const uint8_t *at, const uint8_t *end, uint32_t *id, unsigned *type)
+const uint8_t *wire_read_tag(
+		const uint8_t *at, const uint8_t *end, uint32_t *id, unsigned *type)
 {
 	unsigned shift = 4;
 	uint8_t byte;
@@ -29,7 +30,8 @@ const uint8_t *wire_read_tag(const uint8_t *at, const uint8_t *end, uint32_t *id
 	return at;
 }
 
-const uint8_t *wire_read_length_after(uint8_t byte, const uint8_t *at, const uint8_t *end, size_t *length)
+const uint8_t *wire_read_length_after(
+		uint8_t byte, const uint8_t *at, const uint8_t *end, size_t *length)
 {
 	uint64_t value = byte & 0x7f;
 	unsigned shift = 7;
@@ -56,7 +58,8 @@ const uint8_t *wire_read_length(const uint8_t *at, const uint8_t *end, size_t *l
 
 /* ---- Varints ------------------------------------------------------------------------------- */
 
-const uint8_t *wire_read_last_varint(uint8_t byte, const uint8_t *at, const uint8_t *end, uint64_t *value)
+const uint8_t *wire_read_last_varint(
+		uint8_t byte, const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
 	uint64_t sum = byte & 0x7f;
 	unsigned shift = 7;
@@ -77,14 +80,17 @@ const uint8_t *wire_read_last_varint(uint8_t byte, const uint8_t *at, const uint
 static inline uint64_t join_sevens(uint64_t word)
 {
 	word &= UINT64_C(0x7f7f7f7f7f7f7f7f);
-	word = (word & UINT64_C(0x00ff00ff00ff00ff)) | (word & UINT64_C(0xff00ff00ff00ff00)) >> 1;
-	word = (word & UINT64_C(0x0000ffff0000ffff)) | (word & UINT64_C(0xffff0000ffff0000)) >> 2;
-	return (word & UINT64_C(0x00000000ffffffff)) | (word & UINT64_C(0xffffffff00000000)) >> 4;
+	word = (word & UINT64_C(0x00ff00ff00ff00ff)) |
+			(word & UINT64_C(0xff00ff00ff00ff00)) >> 1;
+	word = (word & UINT64_C(0x0000ffff0000ffff)) |
+			(word & UINT64_C(0xffff0000ffff0000)) >> 2;
+	return (word & UINT64_C(0x00000000ffffffff)) |
+			(word & UINT64_C(0xffffffff00000000)) >> 4;
 }
 
 /* Nine or ten bytes. */
-static const uint8_t *read_longest_varint(uint64_t word, const uint8_t *at, const uint8_t *end,
-		uint64_t *value)
+static const uint8_t *read_longest_varint(
+		uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
 	uint64_t sum = join_sevens(word);
 	uint8_t byte;
@@ -106,7 +112,8 @@ static const uint8_t *read_longest_varint(uint64_t word, const uint8_t *at, cons
 	return at;
 }
 
-const uint8_t *wire_read_long_varint(uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value)
+const uint8_t *wire_read_long_varint(
+		uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
 	uint64_t ends = ~word & UINT64_C(0x8080808080808080);
 
@@ -117,18 +124,17 @@ const uint8_t *wire_read_long_varint(uint64_t word, const uint8_t *at, const uin
 	return at + (unsigned)__builtin_ctzll(ends) / 8 + 1;
 }
 
-const uint8_t *wire_read_truth(const uint8_t *at, const uint8_t *end, bool *value)
+const uint8_t *wire_read_truth_after(const uint8_t *at, const uint8_t *end, bool *truth)
 {
-	unsigned bytes = 0;
-	uint8_t byte, bits = 0;
+	unsigned bytes = 1;
+	uint8_t byte;
 
 	do {
 		if (at == end || bytes++ == 10)
 			return NULL;
 		byte = wire_load8(at++);
-		bits |= byte & 0x7f;
+		*truth |= (byte & 0x7f) != 0;
 	} while (byte & 0x80);
-	*value = bits != 0;
 	return at;
 }
 

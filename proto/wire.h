@@ -8,8 +8,8 @@
  * Every byte that decides anything (tags, lengths, the top bits of varints) gets into a private variable by one load, of
  * one byte or of eight, and only that is looked at. Nothing here reads at or beyond `end`, which is private, too.
  *
- * Readers take where something begins and where the input ends, and return what is behind it, NULL: it is not there. They pass no
- * struct around: its stores and loads would cost more than the reading.
+ * Readers take where something begins and where the input ends, and return what is behind it, NULL: it is not there.
+ * They pass no struct around: its stores and loads would cost more than the reading.
  *
  * What is accepted is what protobuf_c_message_unpack() accepts (protobuf-c 1.4): tags and lengths of up to 5 bytes, varints
  * of up to 10, overlong ones too.
@@ -69,23 +69,53 @@ static inline uint64_t wire_load64(const uint8_t *at)
 	return value;
 }
 
+/* memcpy of at most 64 bytes: a call would cost more than the copy. The pieces overlap. */
+static inline void wire_copy_short(void *destination, const void *source, size_t size)
+{
+	unsigned char *to = destination;
+	const unsigned char *from = source;
+
+	if (size > 32) {
+		memcpy(to, from, 32);
+		memcpy(to + size - 32, from + size - 32, 32);
+	} else if (size > 16) {
+		memcpy(to, from, 16);
+		memcpy(to + size - 16, from + size - 16, 16);
+	} else if (size >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + size - 8, from + size - 8, 8);
+	} else if (size >= 4) {
+		memcpy(to, from, 4);
+		memcpy(to + size - 4, from + size - 4, 4);
+	} else if (size) {
+		to[0] = from[0];
+		to[size / 2] = from[size / 2];
+		to[size - 1] = from[size - 1];
+	}
+}
+
 /* ---- Tags and lengths -------------------------------------------------------------------- */
 
 /* A first byte below 8 is no tag: it would be field number 0. */
-const uint8_t *wire_read_tag(const uint8_t *at, const uint8_t *end, uint32_t *id, unsigned *type);
+const uint8_t *wire_read_tag(
+		const uint8_t *at, const uint8_t *end, uint32_t *id, unsigned *type);
 
 /* A length that the rest has room for. The second is for those who have loaded its first byte already; `at` is behind that. */
 const uint8_t *wire_read_length(const uint8_t *at, const uint8_t *end, size_t *length);
-const uint8_t *wire_read_length_after(uint8_t byte, const uint8_t *at, const uint8_t *end, size_t *length);
+const uint8_t *wire_read_length_after(
+		uint8_t byte, const uint8_t *at, const uint8_t *end, size_t *length);
 
 /* ---- Varints ------------------------------------------------------------------------------- */
 
 /* Those of more bytes, of which the first, or the first eight, were loaded; `at` is where it begins. */
-const uint8_t *wire_read_last_varint(uint8_t byte, const uint8_t *at, const uint8_t *end, uint64_t *value);
-const uint8_t *wire_read_long_varint(uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value);
+const uint8_t *wire_read_last_varint(
+		uint8_t byte, const uint8_t *at, const uint8_t *end, uint64_t *value);
+const uint8_t *wire_read_long_varint(
+		uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value);
 
 /* One or two bytes are the usual case. Near the end there are no eight to be loaded. */
-static inline const uint8_t *wire_read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)
+static inline const uint8_t *wire_read_varint(
+		const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
 	uint64_t word, longer = 0;
 
@@ -114,8 +144,9 @@ static inline const uint8_t *wire_read_varint(const uint8_t *at, const uint8_t *
 	return at;
 }
 
-/* A varint as a truth: any bit counts, those that fit into no number too. */
-const uint8_t *wire_read_truth(const uint8_t *at, const uint8_t *end, bool *value);
+/* A varint as a truth: any bit counts, those that fit into no number too. Its first byte was loaded; `at` is behind that, and
+ * what it has said already is in `*truth`. */
+const uint8_t *wire_read_truth_after(const uint8_t *at, const uint8_t *end, bool *truth);
 
 static inline int32_t wire_zigzag32(uint32_t value)
 {

@@ -2,12 +2,14 @@
 /*
  * Building a message in the ring.
  *
- * A length that is not known yet gets as many bytes as the largest possible one needs, and is written into all of them at the
- * end: a varint may be longer than it must be, and every protobuf decoder takes that (tags and lengths of up to 5 bytes).
+ * A length that is not known yet gets as many bytes as the largest possible one needs, and is written into all of
+ * them at the end: a varint may be longer than it must be, and every protobuf decoder takes that (tags and lengths of
+ * up to 5 bytes).
  *
- * Alignment uses the same freedom. The reservation begins at a multiple of 8 in both processes, and the pages of both mappings
- * are the same, so an offset in the record is as well aligned for one as for the other, up to the page. What is needed before an
- * aligned field is put into a longer tag and a longer length, and what does not fit there into a field that nobody knows.
+ * Alignment uses the same freedom. The reservation begins at a multiple of 8 in both processes, and the pages of both
+ * mappings are the same, so an offset in the record is as well aligned for one as for the other, up to the page. What
+ * is needed before an aligned field is put into a longer tag and a longer length, and what does not fit there into a
+ * field that nobody knows.
  *
  * `data` is NULL when nothing is being written: after a commit or an abort the space is somebody else's.
  */
@@ -28,7 +30,8 @@
 #define PADDING_MIN (PADDING_TAG + 2) /* with its length, and nothing in it */
 
 /* What is being written into: the message itself, or one in it. */
-static const ProtobufCMessageDescriptor *level_of(const struct evchan_proto_writer *writer)
+static const ProtobufCMessageDescriptor *level_of(
+		const struct evchan_proto_writer *writer)
 {
 	return writer->levels[writer->depth];
 }
@@ -39,15 +42,15 @@ static bool is_between_fields(const struct evchan_proto_writer *writer)
 	return writer->data && !writer->open_width;
 }
 
-int evchan_proto_writer_begin(struct evchan_proto_writer *writer, struct evchan_proto_sender *proto,
+int evchan_proto_writer_begin(struct evchan_proto_writer *writer,
+		struct evchan_proto_sender *proto,
 		const ProtobufCMessageDescriptor *descriptor, size_t max)
 {
-	const struct known_type *known;
 	struct sent_type *sent;
 	struct evchan_span span;
 	int r;
 
-	r = proto_sender_type(proto, descriptor, &known, &sent);
+	r = proto_sender_type(proto, descriptor, &sent);
 	if (r < 0)
 		return r;
 	r = evchan_reserve(&span, proto->sender, max, max);
@@ -58,18 +61,20 @@ int evchan_proto_writer_begin(struct evchan_proto_writer *writer, struct evchan_
 	writer->levels[0] = descriptor;
 	writer->data = span.data;
 	writer->room = span.size;
-	writer->id = known->id;
+	writer->id = sent->id;
 	return 0;
 }
 
-int evchan_proto_writer_fields(struct evchan_proto_writer *writer, const ProtobufCMessage *message)
+int evchan_proto_writer_fields(
+		struct evchan_proto_writer *writer, const ProtobufCMessage *message)
 {
 	const uint8_t *behind;
 	size_t needed;
 
 	if (!is_between_fields(writer) || message->descriptor != level_of(writer))
 		return -EINVAL;
-	behind = pack_tightly(message, writer->data + writer->used, writer->data + writer->room, &needed);
+	behind = pack_tightly(message, writer->data + writer->used,
+			writer->data + writer->room, &needed);
 	if (!behind)
 		return -ENOBUFS;
 	writer->used = (size_t)(behind - writer->data);
@@ -112,7 +117,8 @@ struct lead {
 	size_t length;  /* width of the length */
 };
 
-static void find_lead(struct lead *lead, uintptr_t address, uint64_t tag, size_t most, size_t align)
+static void find_lead(struct lead *lead, uintptr_t address, uint64_t tag, size_t most,
+		size_t align)
 {
 	size_t missing, slack;
 
@@ -127,7 +133,8 @@ static void find_lead(struct lead *lead, uintptr_t address, uint64_t tag, size_t
 			lead->padding += align;
 		return;
 	}
-	slack = missing < PACK_LENGTH_MAX - lead->tag ? missing : PACK_LENGTH_MAX - lead->tag;
+	slack = missing < PACK_LENGTH_MAX - lead->tag ? missing
+						      : PACK_LENGTH_MAX - lead->tag;
 	lead->tag += slack;
 	lead->length += missing - slack;
 }
@@ -153,22 +160,24 @@ static uint8_t *put_padding(uint8_t *at, uint32_t field, size_t size)
 	return at + payload;
 }
 
-static bool has_room(const struct evchan_proto_writer *writer, size_t overhead, size_t most)
+static bool has_room(
+		const struct evchan_proto_writer *writer, size_t overhead, size_t most)
 {
 	size_t left = writer->room - writer->used;
 
 	return overhead <= left && most <= left - overhead;
 }
 
-int evchan_proto_writer_open(struct evchan_span *span, struct evchan_proto_writer *writer, uint32_t field,
-		size_t most, size_t align)
+int evchan_proto_writer_open(struct evchan_span *span, struct evchan_proto_writer *writer,
+		uint32_t field, size_t most, size_t align)
 {
 	const ProtobufCFieldDescriptor *descriptor;
 	uint64_t tag = (uint64_t)field << 3 | WIRE_LENGTH;
 	struct lead lead;
 	uint8_t *at;
 
-	if (!is_between_fields(writer) || align == 0 || align > ALIGN_MAX || (align & (align - 1)))
+	if (!is_between_fields(writer) || align == 0 || align > ALIGN_MAX ||
+			(align & (align - 1)))
 		return -EINVAL;
 	descriptor = protobuf_c_message_descriptor_get_field(level_of(writer), field);
 	if (!descriptor)
@@ -214,7 +223,8 @@ int evchan_proto_writer_enter(struct evchan_proto_writer *writer, uint32_t field
 	descriptor = protobuf_c_message_descriptor_get_field(level_of(writer), field);
 	if (!descriptor)
 		return -ENOENT;
-	if (descriptor->type != PROTOBUF_C_TYPE_MESSAGE || writer->depth + 1 == LEVELS_MAX)
+	if (descriptor->type != PROTOBUF_C_TYPE_MESSAGE ||
+			writer->depth + 1 == LEVELS_MAX)
 		return -EINVAL;
 	tag = pack_varint_size((uint64_t)field << 3);
 	width = pack_varint_size(room);
