@@ -32,7 +32,8 @@ static int open_bench(void **state)
 
 	assert_int_equal(evchan_proto_types_new(&bench->types), 0);
 	for (size_t i = 0; i < SCHEMA_COUNT; i++)
-		assert_int_equal(evchan_proto_types_add(bench->types, all_schemas[i], (uint32_t)i + 1),
+		assert_int_equal(evchan_proto_types_add(bench->types, all_schemas[i],
+						 (uint32_t)i + 1),
 				0);
 	*state = bench;
 	return 0;
@@ -56,23 +57,27 @@ static struct evchan_proto_arena *make_arena(size_t limit)
 }
 
 static int decode(struct bench *bench, struct evchan_proto_arena *arena,
-		const ProtobufCMessageDescriptor *type, unsigned flags, const ProtobufCMessage **message)
+		const ProtobufCMessageDescriptor *type, unsigned flags,
+		const ProtobufCMessage **message)
 {
 	struct evchan_proto_decode_options options = EVCHAN_PROTO_DECODE_OPTIONS_INIT;
 
 	options.flags = flags;
-	return evchan_proto_decode(message, arena, bench->types, type, bench->bytes, bench->size, &options,
-			NULL);
+	return evchan_proto_decode(message, arena, bench->types, type, bench->bytes,
+			bench->size, &options, NULL);
 }
 
 /* A message of this type that can be decoded. */
-static void make_message(struct bench *bench, const ProtobufCMessageDescriptor *type, uint64_t seed)
+static void make_message(struct bench *bench, const ProtobufCMessageDescriptor *type,
+		uint64_t seed)
 {
 	struct evchan_proto_arena *arena = make_arena(0);
 	const ProtobufCMessage *message;
 
 	do {
-		struct random_wire wire = { .state = seed++, .bytes = bench->bytes, .room = ROOM };
+		struct random_wire wire = {
+			.state = seed++, .bytes = bench->bytes, .room = ROOM
+		};
 
 		random_message(&wire, type, 2);
 		bench->size = wire.size;
@@ -81,7 +86,8 @@ static void make_message(struct bench *bench, const ProtobufCMessageDescriptor *
 	evchan_proto_arena_free(arena);
 }
 
-static size_t bytes_needed(struct bench *bench, const ProtobufCMessageDescriptor *type, unsigned flags)
+static size_t bytes_needed(struct bench *bench, const ProtobufCMessageDescriptor *type,
+		unsigned flags)
 {
 	struct evchan_proto_arena *arena = make_arena(0);
 	const ProtobufCMessage *message;
@@ -93,7 +99,8 @@ static size_t bytes_needed(struct bench *bench, const ProtobufCMessageDescriptor
 	return used;
 }
 
-static void step_limit(struct bench *bench, const ProtobufCMessageDescriptor *type, unsigned flags)
+static void step_limit(struct bench *bench, const ProtobufCMessageDescriptor *type,
+		unsigned flags)
 {
 	size_t needed = bytes_needed(bench, type, flags);
 	const ProtobufCMessage *message;
@@ -114,7 +121,8 @@ static void limit_is_exact(void **state)
 	for (size_t i = 0; i < SCHEMA_COUNT; i++) {
 		for (uint64_t seed = 0; seed < 3; seed++) {
 			make_message(*state, all_schemas[i], seed << 32);
-			step_limit(*state, all_schemas[i], seed == 1 ? EVCHAN_PROTO_COPY_BYTES : 0);
+			step_limit(*state, all_schemas[i],
+					seed == 1 ? EVCHAN_PROTO_COPY_BYTES : 0);
 		}
 	}
 }
@@ -174,7 +182,8 @@ static void memory_is_bounded(void **state)
 
 			assert_true(count >= limit / (size + 200));
 			assert_true(evchan_proto_arena_used(arena) <= limit);
-			assert_true(evchan_proto_arena_allocated(arena) <= limit * 5 / 2 + 1000);
+			assert_true(evchan_proto_arena_allocated(arena) <=
+					limit * 5 / 2 + 1000);
 			evchan_proto_arena_reset(arena);
 			assert_int_equal(evchan_proto_arena_used(arena), 0);
 			assert_true(evchan_proto_arena_allocated(arena) <= limit + 100);
@@ -195,16 +204,20 @@ static void memory_is_used_again(void **state)
 	for (unsigned i = 0; i < 3; i++) {
 		evchan_proto_arena_reset(arena);
 		for (unsigned j = 0; j < 50; j++)
-			assert_int_equal(decode(bench, arena, &evchan__test3__plain__descriptor, 0,
-							 &message),
+			assert_int_equal(
+					decode(bench, arena,
+							&evchan__test3__plain__descriptor,
+							0, &message),
 					0);
 	}
 	allocated = evchan_proto_arena_allocated(arena);
 	for (unsigned i = 0; i < 10; i++) {
 		evchan_proto_arena_reset(arena);
 		for (unsigned j = 0; j < 50; j++)
-			assert_int_equal(decode(bench, arena, &evchan__test3__plain__descriptor, 0,
-							 &message),
+			assert_int_equal(
+					decode(bench, arena,
+							&evchan__test3__plain__descriptor,
+							0, &message),
 					0);
 		assert_int_equal(evchan_proto_arena_allocated(arena), allocated);
 	}

@@ -15,14 +15,15 @@
 #include "random_wire.h"
 #include "typed_channel.h"
 
-static void compare(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void compare(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	CHECK(messages_are_equal(message->message, channel->arg));
 }
 
 /* Sends one, and expects another. */
-static void send_and_compare(struct typed_channel *channel, const ProtobufCMessage *message,
-		ProtobufCMessage *expected)
+static void send_and_compare(struct typed_channel *channel,
+		const ProtobufCMessage *message, ProtobufCMessage *expected)
 {
 	channel->act = compare;
 	channel->arg = expected;
@@ -50,7 +51,8 @@ static ProtobufCMessage *pack_and_unpack(const ProtobufCMessage *message)
 /* One message at random, if it is a valid one. */
 static void send_random(struct typed_channel *channel, struct random_wire *wire)
 {
-	const ProtobufCMessageDescriptor *descriptor = all_schemas[random_below(wire, SCHEMA_COUNT)];
+	const ProtobufCMessageDescriptor *descriptor =
+			all_schemas[random_below(wire, SCHEMA_COUNT)];
 	ProtobufCMessage *message, *again;
 
 	wire->size = 0;
@@ -89,7 +91,8 @@ static void every_type_arrives(void **state)
 static void copies_arrive_alike(void **state)
 {
 	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
-	struct evchan_proto_receiver_options proto_options = EVCHAN_PROTO_RECEIVER_OPTIONS_INIT;
+	struct evchan_proto_receiver_options proto_options =
+			EVCHAN_PROTO_RECEIVER_OPTIONS_INIT;
 	struct random_wire wire = { .state = 2, .room = 2000 };
 	struct typed_channel channel;
 
@@ -137,12 +140,15 @@ static void type_without_callback_is_unknown(void **state)
 	CHECK_EQUAL(evchan_proto_send(channel.sending, &leaf.base, 0), 0);
 	typed_channel_await(&channel);
 	assert_int_equal(channel.unknown, 1);
-	CHECK_EQUAL(evchan_proto_on(channel.receiving, type, typed_channel_on_message, &channel), 0);
+	CHECK_EQUAL(evchan_proto_on(channel.receiving, type, typed_channel_on_message,
+				    &channel),
+			0);
 	typed_channel_send(&channel, &leaf.base);
 	typed_channel_close(&channel);
 }
 
-static void check_number(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void check_number(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	const Evchan__Test__Leaf *leaf = (const Evchan__Test__Leaf *)message->message;
 
@@ -177,9 +183,11 @@ static void message_need_not_wake(void **state)
 
 	(void)state;
 	typed_channel_open(&channel, 65536, NULL, NULL);
-	CHECK_EQUAL(evchan_proto_send(channel.sending, &leaf.base, EVCHAN_SEND_NO_WAKE), 0);
+	CHECK_EQUAL(evchan_proto_send(channel.sending, &leaf.base, EVCHAN_SEND_NO_WAKE),
+			0);
 	STAGE_UNTIL(&channel.stage, channel.decoded == 1);
-	CHECK_EQUAL(evchan_proto_send(channel.sending, &leaf.base, EVCHAN_SEND_IF_EMPTY), -EINVAL);
+	CHECK_EQUAL(evchan_proto_send(channel.sending, &leaf.base, EVCHAN_SEND_IF_EMPTY),
+			-EINVAL);
 	CHECK_EQUAL(evchan_proto_send(channel.sending, &leaf.base, 1 << 7), -EINVAL);
 	typed_channel_close(&channel);
 }
@@ -277,7 +285,8 @@ static void full_notes_are_told(void **state)
 	for (size_t size = 16384; size; size /= 2) {
 		void *note = calloc(1, size);
 
-		while (evchan_sender_add_note(channel.sender.sender, key, note, size) == 0)
+		while (evchan_sender_add_note(channel.sender.sender, key, note, size) ==
+				0)
 			key++;
 		free(note);
 	}

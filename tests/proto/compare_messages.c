@@ -36,8 +36,8 @@ static bool strings_are_equal(const char *one, const char *other, const void *st
 	return strcmp(one, other) == 0;
 }
 
-static bool bytes_are_equal(const ProtobufCBinaryData *one, const ProtobufCBinaryData *other,
-		const ProtobufCBinaryData *standard)
+static bool bytes_are_equal(const ProtobufCBinaryData *one,
+		const ProtobufCBinaryData *other, const ProtobufCBinaryData *standard)
 {
 	if (one->len != other->len || !one->data != !other->data)
 		return false;
@@ -46,8 +46,8 @@ static bool bytes_are_equal(const ProtobufCBinaryData *one, const ProtobufCBinar
 	return one->len == 0 || memcmp(one->data, other->data, one->len) == 0;
 }
 
-static bool values_are_equal(const ProtobufCFieldDescriptor *field, const void *one, const void *other,
-		const void *standard)
+static bool values_are_equal(const ProtobufCFieldDescriptor *field, const void *one,
+		const void *other, const void *standard)
 {
 	void *pointers[2];
 
@@ -82,7 +82,8 @@ static bool arrays_are_equal(const ProtobufCFieldDescriptor *field, const uint8_
 	if (counts[0] != counts[1])
 		return false;
 	for (size_t i = 0; i < counts[0]; i++)
-		if (!values_are_equal(field, arrays[0] + i * size, arrays[1] + i * size, NULL))
+		if (!values_are_equal(field, arrays[0] + i * size, arrays[1] + i * size,
+				    NULL))
 			return false;
 	return true;
 }
@@ -99,7 +100,8 @@ static bool fields_are_equal(const ProtobufCFieldDescriptor *field, const uint8_
 		memcpy(&quantifiers[1], other + field->quantifier_offset, 4);
 		if (quantifiers[0] != quantifiers[1])
 			return false;
-		if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && quantifiers[0] != field->id)
+		if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+				quantifiers[0] != field->id)
 			return true;
 	}
 	return values_are_equal(field, one + field->offset, other + field->offset,
@@ -114,8 +116,8 @@ static bool unknown_are_equal(const ProtobufCMessage *one, const ProtobufCMessag
 		const ProtobufCMessageUnknownField *a = &one->unknown_fields[i];
 		const ProtobufCMessageUnknownField *b = &other->unknown_fields[i];
 
-		if (a->tag != b->tag || a->wire_type != b->wire_type || a->len != b->len ||
-				memcmp(a->data, b->data, a->len) != 0)
+		if (a->tag != b->tag || a->wire_type != b->wire_type ||
+				a->len != b->len || memcmp(a->data, b->data, a->len) != 0)
 			return false;
 	}
 	return true;

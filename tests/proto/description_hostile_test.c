@@ -33,9 +33,11 @@ static int open_bench(void **state)
 
 	assert_int_equal(evchan_proto_types_new(&bench->types), 0);
 	for (size_t i = 0; i < SCHEMA_COUNT; i++)
-		assert_int_equal(evchan_proto_types_add(bench->types, all_schemas[i], (uint32_t)i + 1),
+		assert_int_equal(evchan_proto_types_add(bench->types, all_schemas[i],
+						 (uint32_t)i + 1),
 				0);
-	assert_int_equal(evchan_proto_types_add(bench->types, &evchan__evolution__maze__descriptor, 0),
+	assert_int_equal(evchan_proto_types_add(bench->types,
+					 &evchan__evolution__maze__descriptor, 0),
 			0);
 	bench->bytes = malloc(NOTE_MAX + 16);
 	*state = bench;
@@ -53,15 +55,16 @@ static int close_bench(void **state)
 }
 
 /* From a buffer of exactly this size, so that a sanitizer sees one byte too many. */
-static int compare(struct bench *bench, const ProtobufCMessageDescriptor *ours, const uint8_t *bytes,
-		size_t size, enum evchan_proto_match *match)
+static int compare(struct bench *bench, const ProtobufCMessageDescriptor *ours,
+		const uint8_t *bytes, size_t size, enum evchan_proto_match *match)
 {
 	uint8_t *exact = malloc(size ? size : 1);
 	char why[64];
 	int r;
 
 	memcpy(exact, bytes, size);
-	r = evchan_proto_compare(match, bench->types, ours, exact, size, why, sizeof(why));
+	r = evchan_proto_compare(
+			match, bench->types, ours, exact, size, why, sizeof(why));
 	free(exact);
 	return r;
 }
@@ -69,7 +72,9 @@ static int compare(struct bench *bench, const ProtobufCMessageDescriptor *ours, 
 static void describe(struct bench *bench, const ProtobufCMessageDescriptor *type)
 {
 	bench->size = NOTE_MAX;
-	assert_int_equal(evchan_proto_describe(bench->types, type, bench->bytes, &bench->size), 0);
+	assert_int_equal(evchan_proto_describe(
+					 bench->types, type, bench->bytes, &bench->size),
+			0);
 }
 
 static const ProtobufCMessageDescriptor *const described[] = {
@@ -88,12 +93,16 @@ static void cut_description_is_refused(void **state)
 
 	for (size_t i = 0; i < DESCRIBED_COUNT; i++) {
 		describe(bench, described[i]);
-		assert_int_equal(compare(bench, described[i], bench->bytes, bench->size, &match), 0);
+		assert_int_equal(compare(bench, described[i], bench->bytes, bench->size,
+						 &match),
+				0);
 		for (size_t size = 0; size < bench->size; size++)
-			assert_int_equal(compare(bench, described[i], bench->bytes, size, &match),
+			assert_int_equal(compare(bench, described[i], bench->bytes, size,
+							 &match),
 					-EPROTO);
 		bench->bytes[bench->size] = 0;
-		assert_int_equal(compare(bench, described[i], bench->bytes, bench->size + 1, &match),
+		assert_int_equal(compare(bench, described[i], bench->bytes,
+						 bench->size + 1, &match),
 				-EPROTO);
 	}
 }
@@ -113,7 +122,8 @@ static void changed_description_is_harmless(void **state)
 				int r;
 
 				bench->bytes[at] = (uint8_t)value;
-				r = compare(bench, described[i], bench->bytes, bench->size, &match);
+				r = compare(bench, described[i], bench->bytes,
+						bench->size, &match);
 				assert_true(r == 0 || r == -EPROTO);
 				assert_true(match <= EVCHAN_PROTO_INCOMPATIBLE);
 			}
@@ -129,23 +139,24 @@ static void impossible_numbers_are_refused(void **state)
 		uint8_t bytes[16];
 		size_t size;
 	} bad[] = {
-		{ { 0, 1, 0, 0 }, 4 },                             /* version 0 */
-		{ { 2, 1, 0, 0 }, 4 },                             /* version 2 */
-		{ { 1, 0 }, 2 },                                   /* no type */
-		{ { 1, 0x81, 0x20, 0, 0 }, 5 },                    /* 4097 types */
-		{ { 1, 1, 1, 0 }, 4 },                             /* a name that goes on */
-		{ { 1, 1, 0, 1, 0, 0 }, 6 },                       /* the same number again */
-		{ { 1, 1, 0, 1, 1, 0x20 }, 6 },                    /* an unknown flag */
-		{ { 1, 1, 0, 1, 1, 7, 1 }, 7 },                    /* a type that is not there */
-		{ { 1, 1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 1, 0 }, 12 }, /* number 2^32 */
-		{ { 1, 1, 0, 0x80, 0x80, 0x04 }, 6 },              /* 65536 fields */
+		{ { 0, 1, 0, 0 }, 4 },          /* version 0 */
+		{ { 2, 1, 0, 0 }, 4 },          /* version 2 */
+		{ { 1, 0 }, 2 },                /* no type */
+		{ { 1, 0x81, 0x20, 0, 0 }, 5 }, /* 4097 types */
+		{ { 1, 1, 1, 0 }, 4 },          /* a name that goes on */
+		{ { 1, 1, 0, 1, 0, 0 }, 6 },    /* the same number again */
+		{ { 1, 1, 0, 1, 1, 0x20 }, 6 }, /* an unknown flag */
+		{ { 1, 1, 0, 1, 1, 7, 1 }, 7 }, /* a type that is not there */
+		{ { 1, 1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 1, 0 },
+				12 },                 /* number 2^32 */
+		{ { 1, 1, 0, 0x80, 0x80, 0x04 }, 6 }, /* 65536 fields */
 	};
 	struct bench *bench = *state;
 	enum evchan_proto_match match;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(compare(bench, &evchan__test__leaf__descriptor, bad[i].bytes,
-						 bad[i].size, &match),
+		assert_int_equal(compare(bench, &evchan__test__leaf__descriptor,
+						 bad[i].bytes, bad[i].size, &match),
 				-EPROTO);
 }
 
@@ -183,11 +194,12 @@ static void labyrinth_is_left_soon(void **state)
 	make_labyrinth(bench);
 	assert_true(bench->size < NOTE_MAX);
 	begin = clock();
-	assert_int_equal(compare(bench, &evchan__evolution__maze__descriptor, bench->bytes, bench->size,
-					 &match),
+	assert_int_equal(compare(bench, &evchan__evolution__maze__descriptor,
+					 bench->bytes, bench->size, &match),
 			0);
 	assert_int_equal(match, EVCHAN_PROTO_COMPATIBLE);
-	assert_true(clock() - begin < CLOCKS_PER_SEC / 10 * (slowdown ? atoi(slowdown) : 1));
+	assert_true(clock() - begin <
+			CLOCKS_PER_SEC / 10 * (slowdown ? atoi(slowdown) : 1));
 }
 
 #define BENCH_TEST(test) cmocka_unit_test_setup_teardown(test, open_bench, close_bench)

@@ -31,7 +31,9 @@ static enum evchan_proto_match compare(const ProtobufCMessageDescriptor *ours,
 	assert_int_equal(evchan_proto_types_add(here, ours, 1), 0);
 	assert_int_equal(evchan_proto_types_add(there, theirs, 1), 0);
 	assert_int_equal(evchan_proto_describe(there, theirs, bytes, &size), 0);
-	assert_int_equal(evchan_proto_compare(&match, here, ours, bytes, size, why, why_size), 0);
+	assert_int_equal(evchan_proto_compare(
+					 &match, here, ours, bytes, size, why, why_size),
+			0);
 	evchan_proto_types_free(here);
 	evchan_proto_types_free(there);
 	return match;
@@ -48,7 +50,8 @@ static void assert_compatible(const ProtobufCMessageDescriptor *ours,
 {
 	char why[100] = "unchanged";
 
-	assert_int_equal(compare(ours, theirs, why, sizeof(why)), EVCHAN_PROTO_COMPATIBLE);
+	assert_int_equal(
+			compare(ours, theirs, why, sizeof(why)), EVCHAN_PROTO_COMPATIBLE);
 	assert_string_equal(why, "");
 }
 
@@ -57,7 +60,8 @@ static void assert_incompatible(const ProtobufCMessageDescriptor *ours,
 {
 	char why[100];
 
-	assert_int_equal(compare(ours, theirs, why, sizeof(why)), EVCHAN_PROTO_INCOMPATIBLE);
+	assert_int_equal(compare(ours, theirs, why, sizeof(why)),
+			EVCHAN_PROTO_INCOMPATIBLE);
 	assert_string_equal(why, expected);
 }
 
@@ -83,10 +87,14 @@ static void names_do_not_matter(void **state)
 static void added_field_is_compatible(void **state)
 {
 	(void)state;
-	assert_compatible(&evchan__evolution__plain__descriptor, &evchan__evolution__added__descriptor);
-	assert_compatible(&evchan__evolution__added__descriptor, &evchan__evolution__plain__descriptor);
-	assert_compatible(&evchan__evolution__plain__descriptor, &evchan__test__empty__descriptor);
-	assert_compatible(&evchan__test__empty__descriptor, &evchan__evolution__plain__descriptor);
+	assert_compatible(&evchan__evolution__plain__descriptor,
+			&evchan__evolution__added__descriptor);
+	assert_compatible(&evchan__evolution__added__descriptor,
+			&evchan__evolution__plain__descriptor);
+	assert_compatible(&evchan__evolution__plain__descriptor,
+			&evchan__test__empty__descriptor);
+	assert_compatible(&evchan__test__empty__descriptor,
+			&evchan__evolution__plain__descriptor);
 }
 
 /* One value and many can be read as each other. */
@@ -105,7 +113,8 @@ static void required_field_must_be_known(void **state)
 	(void)state;
 	assert_incompatible(&evchan__evolution__requires__descriptor,
 			&evchan__evolution__plain__descriptor,
-			"field evchan.evolution.Requires.must (9) is required here and unknown there");
+			"field evchan.evolution.Requires.must (9) is required here and "
+	                "unknown there");
 	assert_compatible(&evchan__evolution__plain__descriptor,
 			&evchan__evolution__requires__descriptor);
 	assert_compatible(&evchan__evolution__requires_with_default__descriptor,
@@ -129,8 +138,9 @@ static const ProtobufCMessageDescriptor *const kinds[] = {
 /* Each kind of field fits itself only, and both kinds are named. */
 static void kinds_do_not_mix(void **state)
 {
-	static const char *const names[] = { "an integer", "a zigzag integer", "fixed 32 bits", "a float",
-		"fixed 64 bits", "a double", "a string or bytes", "a message" };
+	static const char *const names[] = { "an integer", "a zigzag integer",
+		"fixed 32 bits", "a float", "fixed 64 bits", "a double",
+		"a string or bytes", "a message" };
 	char expected[100];
 
 	(void)state;
@@ -140,7 +150,8 @@ static void kinds_do_not_mix(void **state)
 				assert_identical(kinds[i], kinds[j]);
 				continue;
 			}
-			snprintf(expected, sizeof(expected), "field %s.f (1) is %s here and %s there",
+			snprintf(expected, sizeof(expected),
+					"field %s.f (1) is %s here and %s there",
 					kinds[i]->name, names[i], names[j]);
 			assert_incompatible(kinds[i], kinds[j], expected);
 		}
@@ -153,22 +164,28 @@ static void inner_types_are_compared(void **state)
 	(void)state;
 	assert_incompatible(&evchan__evolution__plain__descriptor,
 			&evchan__evolution__inner_differs__descriptor,
-			"field evchan.evolution.Inner.x (1) is an integer here and a float there");
+			"field evchan.evolution.Inner.x (1) is an integer here and a "
+	                "float there");
 }
 
 /* Types that contain themselves are compared, whatever their circles look like. */
 static void circles_are_compared(void **state)
 {
 	(void)state;
-	assert_identical(&evchan__evolution__list__descriptor, &evchan__evolution__same_list__descriptor);
-	assert_identical(&evchan__evolution__list__descriptor, &evchan__evolution__even__descriptor);
-	assert_identical(&evchan__evolution__even__descriptor, &evchan__evolution__list__descriptor);
+	assert_identical(&evchan__evolution__list__descriptor,
+			&evchan__evolution__same_list__descriptor);
+	assert_identical(&evchan__evolution__list__descriptor,
+			&evchan__evolution__even__descriptor);
+	assert_identical(&evchan__evolution__even__descriptor,
+			&evchan__evolution__list__descriptor);
 	assert_int_equal(compare(&evchan__evolution__list__descriptor,
-					 &evchan__evolution__other_list__descriptor, NULL, 0),
+					 &evchan__evolution__other_list__descriptor, NULL,
+					 0),
 			EVCHAN_PROTO_INCOMPATIBLE);
 	assert_incompatible(&evchan__evolution__list__descriptor,
 			&evchan__evolution__even_of_other__descriptor,
-			"field evchan.evolution.List.value (1) is an integer here and a float there");
+			"field evchan.evolution.List.value (1) is an integer here and a "
+	                "float there");
 }
 
 /* Without names the numbers have to do. */
@@ -178,7 +195,8 @@ static void nameless_type_is_named_by_number(void **state)
 
 	(void)state;
 	assert_int_equal(compare(&evchan__test__nameless__descriptor,
-					 &evchan__evolution__one_float__descriptor, why, sizeof(why)),
+					 &evchan__evolution__one_float__descriptor, why,
+					 sizeof(why)),
 			EVCHAN_PROTO_INCOMPATIBLE);
 	assert_string_equal(why, "field . (1) is an integer here and a float there");
 }
@@ -205,26 +223,34 @@ static void size_of_a_description_is_told(void **state)
 
 	(void)state;
 	assert_int_equal(evchan_proto_types_new(&types), 0);
-	assert_int_equal(evchan_proto_types_add(types, &evchan__test__tree__descriptor, 1), 0);
-	assert_int_equal(evchan_proto_describe(types, &evchan__test__tree__descriptor, NULL, &size),
+	assert_int_equal(
+			evchan_proto_types_add(types, &evchan__test__tree__descriptor, 1),
+			0);
+	assert_int_equal(evchan_proto_describe(types, &evchan__test__tree__descriptor,
+					 NULL, &size),
 			-ENOBUFS);
 	room = size;
-	assert_int_equal(evchan_proto_describe(types, &evchan__test__tree__descriptor, whole, &room), 0);
+	assert_int_equal(evchan_proto_describe(types, &evchan__test__tree__descriptor,
+					 whole, &room),
+			0);
 	assert_int_equal(room, size);
 	for (size_t less = 0; less < size; less++) {
 		memset(part, 0xaa, sizeof(part));
 		room = less;
-		assert_int_equal(evchan_proto_describe(types, &evchan__test__tree__descriptor, part,
+		assert_int_equal(evchan_proto_describe(types,
+						 &evchan__test__tree__descriptor, part,
 						 &room),
 				-ENOBUFS);
 		assert_int_equal(room, size);
 		for (size_t i = less; i < sizeof(part); i++)
 			assert_int_equal(part[i], 0xaa);
 	}
-	assert_int_equal(evchan_proto_describe(types, &evchan__test__leaf__descriptor, whole, &room),
+	assert_int_equal(evchan_proto_describe(types, &evchan__test__leaf__descriptor,
+					 whole, &room),
 			-ENOENT);
 	assert_int_equal(evchan_proto_compare(&(enum evchan_proto_match){ 0 }, types,
-					 &evchan__test__leaf__descriptor, whole, size, NULL, 0),
+					 &evchan__test__leaf__descriptor, whole, size,
+					 NULL, 0),
 			-ENOENT);
 	evchan_proto_types_free(types);
 }
@@ -233,15 +259,15 @@ static void size_of_a_description_is_told(void **state)
 static void bytes_are_for_ever(void **state)
 {
 	static const uint8_t expected[] = {
-		1, 2,                                             /* version, types */
-		21, 'e', 'v', 'c', 'h', 'a', 'n', '.', 'e', 'v', 'o', 'l', 'u', 't', 'i', 'o', 'n', '.',
-		'E', 'v', 'e', 'n', 2,                            /* fields */
-		1, 0,                                             /* 1: an integer */
-		1, 7, 1,                                          /* 2: the second type */
-		20, 'e', 'v', 'c', 'h', 'a', 'n', '.', 'e', 'v', 'o', 'l', 'u', 't', 'i', 'o', 'n', '.',
-		'O', 'd', 'd', 2,                                 /* fields */
-		1, 0,                                             /* 1: an integer */
-		1, 7, 0,                                          /* 2: the first type */
+		1, 2, /* version, types */
+		21, 'e', 'v', 'c', 'h', 'a', 'n', '.', 'e', 'v', 'o', 'l', 'u', 't', 'i',
+		'o', 'n', '.', 'E', 'v', 'e', 'n', 2, /* fields */
+		1, 0,                                 /* 1: an integer */
+		1, 7, 1,                              /* 2: the second type */
+		20, 'e', 'v', 'c', 'h', 'a', 'n', '.', 'e', 'v', 'o', 'l', 'u', 't', 'i',
+		'o', 'n', '.', 'O', 'd', 'd', 2, /* fields */
+		1, 0,                            /* 1: an integer */
+		1, 7, 0,                         /* 2: the first type */
 	};
 	struct evchan_proto_types *types;
 	uint8_t bytes[100];
@@ -249,8 +275,12 @@ static void bytes_are_for_ever(void **state)
 
 	(void)state;
 	assert_int_equal(evchan_proto_types_new(&types), 0);
-	assert_int_equal(evchan_proto_types_add(types, &evchan__evolution__even__descriptor, 1), 0);
-	assert_int_equal(evchan_proto_describe(types, &evchan__evolution__even__descriptor, bytes, &size),
+	assert_int_equal(evchan_proto_types_add(
+					 types, &evchan__evolution__even__descriptor, 1),
+			0);
+	assert_int_equal(
+			evchan_proto_describe(types, &evchan__evolution__even__descriptor,
+					bytes, &size),
 			0);
 	assert_int_equal(size, sizeof(expected));
 	assert_memory_equal(bytes, expected, size);

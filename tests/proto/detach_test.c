@@ -60,7 +60,8 @@ static void copy_and_compare(const ProtobufCMessage *message)
 	for (unsigned at = 1; at <= needed; at++) {
 		purse = (struct purse){ 0, 0, at };
 		copy = NULL;
-		assert_int_equal(evchan_proto_detach(&copy, message, &allocator), -ENOMEM);
+		assert_int_equal(
+				evchan_proto_detach(&copy, message, &allocator), -ENOMEM);
 		assert_null(copy);
 		assert_int_equal(purse.taken, at - 1);
 		assert_int_equal(purse.given, at - 1);
@@ -75,11 +76,14 @@ static void every_allocation_may_fail(void **state)
 	(void)state;
 	for (size_t i = 0; i < SCHEMA_COUNT; i++) {
 		for (unsigned done = 0, seed = 0; done < 8; seed++) {
-			struct random_wire wire = { .state = seed, .bytes = bytes, .room = sizeof(bytes) };
+			struct random_wire wire = {
+				.state = seed, .bytes = bytes, .room = sizeof(bytes)
+			};
 			ProtobufCMessage *message;
 
 			random_message(&wire, all_schemas[i], 2);
-			message = protobuf_c_message_unpack(all_schemas[i], NULL, wire.size, bytes);
+			message = protobuf_c_message_unpack(
+					all_schemas[i], NULL, wire.size, bytes);
 			if (!message)
 				continue;
 			copy_and_compare(message);
@@ -97,7 +101,8 @@ static void borrowed_strings_become_own(void **state)
 	Evchan__Test__Choice choice = EVCHAN__TEST__CHOICE__INIT;
 	char *empty = (char *)(uintptr_t)protobuf_c_empty_string;
 	char *strings[] = { empty, (char[]){ "text" }, empty };
-	ProtobufCBinaryData bytes[] = { { 0, NULL }, { 0, (uint8_t *)empty }, { 2, (uint8_t[]){ 1, 2 } } };
+	ProtobufCBinaryData bytes[] = { { 0, NULL }, { 0, (uint8_t *)empty },
+		{ 2, (uint8_t[]){ 1, 2 } } };
 
 	(void)state;
 	repeated.n_u_string = repeated.n_u_bytes = 3;
@@ -124,7 +129,8 @@ static void defaults_stay_what_they_are(void **state)
 	copy_and_compare(&plain.base);
 	assert_int_equal(evchan_proto_detach(&copy, &defaults.base, NULL), 0);
 	assert_ptr_equal(((Evchan__Test__Defaults *)copy)->d_string, defaults.d_string);
-	assert_ptr_equal(((Evchan__Test__Defaults *)copy)->d_bytes.data, defaults.d_bytes.data);
+	assert_ptr_equal(((Evchan__Test__Defaults *)copy)->d_bytes.data,
+			defaults.d_bytes.data);
 	protobuf_c_message_free_unpacked(copy, NULL);
 }
 

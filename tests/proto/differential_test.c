@@ -22,8 +22,10 @@
 #include <evchan/proto.h>
 
 #include "compare_messages.h"
+#include "pack.h"
 #include "random_wire.h"
 #include "schemas.h"
+#include "types.h"
 
 #define ROOM 4096
 
@@ -48,7 +50,8 @@ static int open_oracle(void **state)
 
 	assert_int_equal(evchan_proto_types_new(&oracle->types), 0);
 	for (size_t i = 0; i < SCHEMA_COUNT; i++)
-		assert_int_equal(evchan_proto_types_add(oracle->types, all_schemas[i], (uint32_t)i + 1),
+		assert_int_equal(evchan_proto_types_add(oracle->types, all_schemas[i],
+						 (uint32_t)i + 1),
 				0);
 	assert_int_equal(evchan_proto_arena_new(&oracle->arena, 0), 0);
 	*state = oracle;
@@ -59,7 +62,8 @@ static int close_oracle(void **state)
 {
 	struct oracle *oracle = *state;
 
-	printf("%llu inputs, of which %llu are valid\n", (unsigned long long)oracle->compared,
+	printf("%llu inputs, of which %llu are valid\n",
+			(unsigned long long)oracle->compared,
 			(unsigned long long)oracle->valid);
 	evchan_proto_arena_free(oracle->arena);
 	evchan_proto_types_free(oracle->types);
@@ -67,8 +71,8 @@ static int close_oracle(void **state)
 	return 0;
 }
 
-static void say(const char *what, const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
-		size_t size)
+static void say(const char *what, const ProtobufCMessageDescriptor *descriptor,
+		const uint8_t *bytes, size_t size)
 {
 	fprintf(stderr, "%s: type of %u fields, bytes:", what, descriptor->n_fields);
 	for (size_t i = 0; i < size; i++)
@@ -76,8 +80,26 @@ static void say(const char *what, const ProtobufCMessageDescriptor *descriptor, 
 	fprintf(stderr, "\n");
 }
 
-/* Both packers give the same bytes, and ours none more than there is room for. */
-static void compare_packers(const ProtobufCMessage *message)
+/* By the plan, as senders do it: with exactly as much room as is needed, and with more. */
+static void compare_planned(const struct evchan_proto_types *types,
+		const ProtobufCMessage *message, const uint8_t *expected, size_t needed)
+{
+	const struct plan *plan = plan_table_find(&types->plans, message->descriptor);
+
+	for (unsigned more = 0; more <= 64; more += 64) {
+		uint8_t *packed = malloc(needed + more + 1);
+		const uint8_t *behind = pack_planned(
+				plan, message, packed, packed + needed + more, more == 0);
+
+		assert_int_equal(behind - packed, needed);
+		assert_memory_equal(packed, expected, needed);
+		free(packed);
+	}
+}
+
+/* All packers give the same bytes, and ours none more than there is room for. */
+static void compare_packers(
+		const struct evchan_proto_types *types, const ProtobufCMessage *message)
 {
 	size_t needed = protobuf_c_message_get_packed_size(message), used = needed;
 	uint8_t *expected = malloc(needed + 1), *packed = malloc(needed ? needed : 1);
@@ -87,6 +109,7 @@ static void compare_packers(const ProtobufCMessage *message)
 	assert_int_equal(used, needed);
 	assert_memory_equal(packed, expected, needed);
 	free(packed);
+	compare_planned(types, message, expected, needed);
 	if (needed) {
 		size_t less = needed - 1 - (needed > 8 ? needed % 7 : 0);
 
@@ -109,21 +132,23 @@ static void compare_detached(const ProtobufCMessage *message)
 	protobuf_c_message_free_unpacked(copy, NULL);
 }
 
-static void compare_decoders(struct oracle *oracle, const ProtobufCMessageDescriptor *descriptor,
-		const uint8_t *bytes, size_t size, unsigned flags)
+static void compare_decoders(struct oracle *oracle,
+		const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
+		size_t size, unsigned flags)
 {
 	struct evchan_proto_decode_options options = EVCHAN_PROTO_DECODE_OPTIONS_INIT;
-	ProtobufCMessage *expected = protobuf_c_message_unpack(descriptor, NULL, size, bytes);
+	ProtobufCMessage *expected =
+			protobuf_c_message_unpack(descriptor, NULL, size, bytes);
 	const ProtobufCMessage *message = NULL;
 	int r;
 
 	options.flags = flags;
 	evchan_proto_arena_reset(oracle->arena);
-	r = evchan_proto_decode(&message, oracle->arena, oracle->types, descriptor, bytes, size,
-			&options, NULL);
+	r = evchan_proto_decode(&message, oracle->arena, oracle->types, descriptor, bytes,
+			size, &options, NULL);
 	if ((r == 0) != (expected != NULL))
-		say(expected ? "only protobuf-c takes it" : "only evchan takes it", descriptor, bytes,
-				size);
+		say(expected ? "only protobuf-c takes it" : "only evchan takes it",
+				descriptor, bytes, size);
 	assert_int_equal(r, expected ? 0 : -EBADMSG);
 	oracle->compared++;
 	if (!expected)
@@ -133,7 +158,7 @@ static void compare_decoders(struct oracle *oracle, const ProtobufCMessageDescri
 		say("the results differ", descriptor, bytes, size);
 		fail();
 	}
-	compare_packers(message);
+	compare_packers(oracle->types, message);
 	compare_detached(message);
 	protobuf_c_message_free_unpacked(expected, NULL);
 }
@@ -202,11 +227,12 @@ static void noise_is_decoded_alike(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(sane_input_is_decoded_alike, open_oracle,
-				close_oracle),
-		cmocka_unit_test_setup_teardown(damaged_input_is_decoded_alike, open_oracle,
-				close_oracle),
-		cmocka_unit_test_setup_teardown(noise_is_decoded_alike, open_oracle, close_oracle),
+		cmocka_unit_test_setup_teardown(
+				sane_input_is_decoded_alike, open_oracle, close_oracle),
+		cmocka_unit_test_setup_teardown(damaged_input_is_decoded_alike,
+				open_oracle, close_oracle),
+		cmocka_unit_test_setup_teardown(
+				noise_is_decoded_alike, open_oracle, close_oracle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

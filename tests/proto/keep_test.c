@@ -56,27 +56,34 @@ static const ProtobufCMessage *make_text(struct keeping *keeping, unsigned numbe
 	return &keeping->text.base;
 }
 
-static void assert_number(struct keeping *keeping, const ProtobufCMessage *message, unsigned number)
+static void assert_number(
+		struct keeping *keeping, const ProtobufCMessage *message, unsigned number)
 {
 	CHECK(messages_are_equal(message, make_text(keeping, number)));
 }
 
-static void hold(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void hold(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	struct keeping *keeping = channel->arg;
 
-	CHECK_EQUAL(evchan_proto_hold(&keeping->held[keeping->count], channel->receiving, message), 0);
+	CHECK_EQUAL(evchan_proto_hold(&keeping->held[keeping->count], channel->receiving,
+				    message),
+			0);
 	/* The same message, and the same bytes. */
 	CHECK(keeping->held[keeping->count]->message == message->message);
 	CHECK(keeping->held[keeping->count]->raw->data == message->raw->data);
 	keeping->count++;
 }
 
-static void detach(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void detach(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	struct keeping *keeping = channel->arg;
 
-	CHECK_EQUAL(evchan_proto_detach(&keeping->detached[keeping->count++], message->message, NULL), 0);
+	CHECK_EQUAL(evchan_proto_detach(&keeping->detached[keeping->count++],
+				    message->message, NULL),
+			0);
 }
 
 static void send_many(struct keeping *keeping)
@@ -123,17 +130,20 @@ static void detached_messages_stay(void **state)
 	keeping->channel.receiving = NULL;
 	for (unsigned i = 0; i < MANY; i++) {
 		assert_number(keeping, keeping->detached[i], i);
-		evchan__test__text__free_unpacked((Evchan__Test__Text *)keeping->detached[i], NULL);
+		evchan__test__text__free_unpacked(
+				(Evchan__Test__Text *)keeping->detached[i], NULL);
 	}
 }
 
 /* Both, of the same message. */
-static void hold_and_detach(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void hold_and_detach(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	struct keeping *keeping = channel->arg;
 
 	hold(channel, message);
-	CHECK_EQUAL(evchan_proto_detach(&keeping->detached[keeping->count - 1], message->message, NULL),
+	CHECK_EQUAL(evchan_proto_detach(&keeping->detached[keeping->count - 1],
+				    message->message, NULL),
 			0);
 }
 
@@ -144,7 +154,8 @@ static void held_and_detached_at_once(void **state)
 	keeping->channel.act = hold_and_detach;
 	send_many(keeping);
 	for (unsigned i = 0; i < MANY; i++) {
-		assert_true(messages_are_equal(keeping->held[i]->message, keeping->detached[i]));
+		assert_true(messages_are_equal(
+				keeping->held[i]->message, keeping->detached[i]));
 		evchan_proto_release(keeping->held[i]);
 	}
 	for (unsigned i = 0; i < MANY; i++) {
@@ -179,7 +190,9 @@ static void hold_outlives_its_receivers(void **state)
 	keeping->channel.receiving = NULL;
 	assert_number(keeping, keeping->held[0]->message, 7);
 	test_receiver_free(&keeping->channel.receiver);
-	assert_string_equal(((const Evchan__Test__Text *)keeping->held[1]->message)->as_text, "number 8");
+	assert_string_equal(
+			((const Evchan__Test__Text *)keeping->held[1]->message)->as_text,
+			"number 8");
 	evchan_proto_release(keeping->held[1]);
 	evchan_proto_release(keeping->held[0]);
 }
@@ -201,7 +214,8 @@ static void hold_outlives_its_sender(void **state)
 
 /* ---- Refused holds ------------------------------------------------------------------------- */
 
-static void hold_twice(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void hold_twice(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	struct evchan_proto_message copy = *message;
 	struct keeping *keeping = channel->arg;
@@ -210,7 +224,8 @@ static void hold_twice(struct typed_channel *channel, const struct evchan_proto_
 	CHECK_EQUAL(evchan_proto_hold(&again, channel->receiving, &copy), -EINVAL);
 	hold(channel, message);
 	CHECK_EQUAL(evchan_proto_hold(&again, channel->receiving, message), -EALREADY);
-	CHECK_EQUAL(evchan_proto_hold(&again, channel->receiving, keeping->held[0]), -EINVAL);
+	CHECK_EQUAL(evchan_proto_hold(&again, channel->receiving, keeping->held[0]),
+			-EINVAL);
 }
 
 /* A message is held once, by itself and not by a copy, and during its callback only. */
@@ -221,16 +236,19 @@ static void impossible_holds_are_refused(void **state)
 
 	keeping->channel.act = hold_twice;
 	typed_channel_send(&keeping->channel, make_text(keeping, 1));
-	CHECK_EQUAL(evchan_proto_hold(&again, keeping->channel.receiving, keeping->held[0]), -EINVAL);
+	CHECK_EQUAL(evchan_proto_hold(
+				    &again, keeping->channel.receiving, keeping->held[0]),
+			-EINVAL);
 	assert_number(keeping, keeping->held[0]->message, 1);
 	evchan_proto_release(keeping->held[0]);
 }
 
-static void hold_what_is_allowed(struct typed_channel *channel,
-		const struct evchan_proto_message *message)
+static void hold_what_is_allowed(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	struct keeping *keeping = channel->arg;
-	int r = evchan_proto_hold(&keeping->held[keeping->count], channel->receiving, message);
+	int r = evchan_proto_hold(
+			&keeping->held[keeping->count], channel->receiving, message);
 
 	CHECK(r == 0 || r == -ENOBUFS);
 	keeping->count += r == 0;
@@ -256,7 +274,8 @@ static void limit_of_holds_is_told(void **state)
 	}
 }
 
-static void hold_and_release(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void hold_and_release(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	struct keeping *keeping = channel->arg;
 

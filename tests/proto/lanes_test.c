@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 #include "evolution.pb-c.h"
+#include "scene.h"
 #include "test_receiver.h"
 #include "test_sender.h"
-#include "scene.h"
 
 #include <evchan/proto.h>
 
@@ -48,8 +48,9 @@ static void on_message(const struct evchan_proto_message *message, void *arg)
 	crowd->decoded++;
 }
 
-static void on_undecodable(const struct evchan_message *raw, const ProtobufCMessageDescriptor *type,
-		int error, size_t offset, const char *text, void *arg)
+static void on_undecodable(const struct evchan_message *raw,
+		const ProtobufCMessageDescriptor *type, int error, size_t offset,
+		const char *text, void *arg)
 {
 	struct crowd *crowd = arg;
 
@@ -61,8 +62,8 @@ static void on_undecodable(const struct evchan_message *raw, const ProtobufCMess
 	crowd->refused++;
 }
 
-static void dispatch(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void dispatch(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	struct crowd *crowd = receiver->arg;
 
@@ -85,12 +86,14 @@ static int set_up(void **state)
 	test_receiver_open(&crowd->receiver, &crowd->stage, scene_address(), NULL);
 	callbacks.undecodable = on_undecodable;
 	CHECK_EQUAL(evchan_proto_types_new(&crowd->types), 0);
-	CHECK_EQUAL(evchan_proto_types_add(crowd->types, &evchan__evolution__one_integer__descriptor,
-				    NUMBER),
+	CHECK_EQUAL(evchan_proto_types_add(crowd->types,
+				    &evchan__evolution__one_integer__descriptor, NUMBER),
 			0);
-	CHECK_EQUAL(evchan_proto_receiver_new(&crowd->receiving, crowd->types, NULL, &callbacks, crowd),
+	CHECK_EQUAL(evchan_proto_receiver_new(&crowd->receiving, crowd->types, NULL,
+				    &callbacks, crowd),
 			0);
-	CHECK_EQUAL(evchan_proto_on(crowd->receiving, &evchan__evolution__one_integer__descriptor,
+	CHECK_EQUAL(evchan_proto_on(crowd->receiving,
+				    &evchan__evolution__one_integer__descriptor,
 				    on_message, crowd),
 			0);
 	*state = crowd;
@@ -133,7 +136,9 @@ static void open_sender(struct crowd *crowd, struct typed_sender *sender, bool f
 					 : &evchan__evolution__one_float__descriptor,
 				    NUMBER),
 			0);
-	CHECK_EQUAL(evchan_proto_sender_new(&sender->sending, sender->sender.sender, sender->types), 0);
+	CHECK_EQUAL(evchan_proto_sender_new(&sender->sending, sender->sender.sender,
+				    sender->types),
+			0);
 }
 
 /* One message, which is decoded or refused as it must be. */
@@ -141,10 +146,13 @@ static void send_one(struct crowd *crowd, struct typed_sender *sender)
 {
 	Evchan__Evolution__OneInteger good = EVCHAN__EVOLUTION__ONE_INTEGER__INIT;
 	Evchan__Evolution__OneFloat bad = EVCHAN__EVOLUTION__ONE_FLOAT__INIT;
-	unsigned decoded = crowd->decoded + sender->fits, refused = crowd->refused + !sender->fits;
+	unsigned decoded = crowd->decoded + sender->fits,
+		 refused = crowd->refused + !sender->fits;
 	unsigned all = crowd->receiver.calls[HEARD_MESSAGE] + 1;
 
-	CHECK_EQUAL(evchan_proto_send(sender->sending, sender->fits ? &good.base : &bad.base, 0), 0);
+	CHECK_EQUAL(evchan_proto_send(sender->sending,
+				    sender->fits ? &good.base : &bad.base, 0),
+			0);
 	STAGE_UNTIL(&crowd->stage, crowd->receiver.calls[HEARD_MESSAGE] == all);
 	CHECK_EQUAL(crowd->decoded, decoded);
 	CHECK_EQUAL(crowd->refused, refused);

@@ -29,7 +29,8 @@ static int open_bench(void **state)
 	struct bench *bench = calloc(1, sizeof(*bench));
 
 	assert_int_equal(evchan_proto_arena_new(&bench->arena, 0), 0);
-	bench->options = (struct evchan_proto_decode_options)EVCHAN_PROTO_DECODE_OPTIONS_INIT;
+	bench->options = (struct evchan_proto_decode_options)
+			EVCHAN_PROTO_DECODE_OPTIONS_INIT;
 	*state = bench;
 	return 0;
 }
@@ -48,8 +49,8 @@ static int decode(struct bench *bench, const ProtobufCMessageDescriptor *type)
 	const ProtobufCMessage *message;
 
 	evchan_proto_arena_reset(bench->arena);
-	return evchan_proto_decode(&message, bench->arena, NULL, type, bench->bytes, bench->size,
-			&bench->options, &bench->problem);
+	return evchan_proto_decode(&message, bench->arena, NULL, type, bench->bytes,
+			bench->size, &bench->options, &bench->problem);
 }
 
 /* Puts what there is into a field of another message, whose first bytes are these. */
@@ -189,15 +190,18 @@ static void unknown_options_are_refused(void **state)
 	assert_int_equal(decode(bench, &evchan__test__empty__descriptor), -EINVAL);
 	future.known.size = sizeof(future);
 	assert_int_equal(evchan_proto_decode(&message, bench->arena, NULL,
-					 &evchan__test__empty__descriptor, NULL, 0, &future.known, NULL),
+					 &evchan__test__empty__descriptor, NULL, 0,
+					 &future.known, NULL),
 			0);
 	future.more = 1;
 	assert_int_equal(evchan_proto_decode(&message, bench->arena, NULL,
-					 &evchan__test__empty__descriptor, NULL, 0, &future.known, NULL),
+					 &evchan__test__empty__descriptor, NULL, 0,
+					 &future.known, NULL),
 			-E2BIG);
 	future.known.size = 3;
 	assert_int_equal(evchan_proto_decode(&message, bench->arena, NULL,
-					 &evchan__test__empty__descriptor, NULL, 0, &future.known, NULL),
+					 &evchan__test__empty__descriptor, NULL, 0,
+					 &future.known, NULL),
 			-EINVAL);
 }
 

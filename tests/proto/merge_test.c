@@ -47,16 +47,18 @@ static void append(struct bench *bench, const ProtobufCMessage *message)
 {
 	size_t size = sizeof(bench->bytes) - bench->size;
 
-	assert_int_equal(evchan_proto_pack(message, bench->bytes + bench->size, &size), 0);
+	assert_int_equal(
+			evchan_proto_pack(message, bench->bytes + bench->size, &size), 0);
 	bench->size += size;
 }
 
-static const void *decode(struct bench *bench, const ProtobufCMessageDescriptor *descriptor)
+static const void *decode(
+		struct bench *bench, const ProtobufCMessageDescriptor *descriptor)
 {
 	const ProtobufCMessage *message;
 
-	assert_int_equal(evchan_proto_decode(&message, bench->arena, NULL, descriptor, bench->bytes,
-				 bench->size, NULL, NULL),
+	assert_int_equal(evchan_proto_decode(&message, bench->arena, NULL, descriptor,
+					 bench->bytes, bench->size, NULL, NULL),
 			0);
 	return message;
 }
@@ -149,7 +151,8 @@ static void each_occurrence_is_complete(void **state)
 	struct bench *bench = *state;
 
 	assert_int_equal(evchan_proto_decode(&message, bench->arena, NULL,
-				 &evchan__test__tree__descriptor, bytes, sizeof(bytes), NULL, &problem),
+					 &evchan__test__tree__descriptor, bytes,
+					 sizeof(bytes), NULL, &problem),
 			-EBADMSG);
 	assert_int_equal(problem.offset, 8);
 	assert_non_null(strstr(problem.text, "required"));
@@ -179,8 +182,9 @@ static void borrowed_array_is_joined(void **state)
 		memcpy(moved + shift, bench->bytes, bench->size);
 		evchan_proto_arena_reset(bench->arena);
 		assert_int_equal(evchan_proto_decode(&message, bench->arena, NULL,
-					 &evchan__test__repeated__descriptor, moved + shift,
-					 bench->size, &options, NULL),
+						 &evchan__test__repeated__descriptor,
+						 moved + shift, bench->size, &options,
+						 NULL),
 				0);
 		joined = (const Evchan__Test__Repeated *)message;
 		assert_int_equal(joined->n_p_fixed64, 4);
@@ -193,10 +197,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(field_is_merged, open_bench, close_bench),
-		cmocka_unit_test_setup_teardown(proto3_scalars_survive, open_bench, close_bench),
-		cmocka_unit_test_setup_teardown(oneof_is_merged_and_replaced, open_bench, close_bench),
-		cmocka_unit_test_setup_teardown(each_occurrence_is_complete, open_bench, close_bench),
-		cmocka_unit_test_setup_teardown(borrowed_array_is_joined, open_bench, close_bench),
+		cmocka_unit_test_setup_teardown(
+				proto3_scalars_survive, open_bench, close_bench),
+		cmocka_unit_test_setup_teardown(
+				oneof_is_merged_and_replaced, open_bench, close_bench),
+		cmocka_unit_test_setup_teardown(
+				each_occurrence_is_complete, open_bench, close_bench),
+		cmocka_unit_test_setup_teardown(
+				borrowed_array_is_joined, open_bench, close_bench),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

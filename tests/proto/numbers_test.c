@@ -29,7 +29,9 @@ static int open_all(void **state)
 	(void)state;
 	assert_int_equal(evchan_proto_types_new(&types), 0);
 	for (size_t i = 0; i < SCHEMA_COUNT; i++)
-		assert_int_equal(evchan_proto_types_add(types, all_schemas[i], (uint32_t)i + 1), 0);
+		assert_int_equal(evchan_proto_types_add(
+						 types, all_schemas[i], (uint32_t)i + 1),
+				0);
 	return evchan_proto_arena_new(&arena, 0);
 }
 
@@ -42,7 +44,8 @@ static int close_all(void **state)
 }
 
 /* Decodes from a buffer of exactly this size. */
-static void compare(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size)
+static void compare(
+		const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t size)
 {
 	uint8_t *exact = malloc(size ? size : 1);
 	const ProtobufCMessage *message;
@@ -85,8 +88,8 @@ static void put_varint(uint8_t *at, unsigned length, uint64_t bits)
 }
 
 /* A field, and then as many bytes of other fields. */
-static void compare_varint(const ProtobufCMessageDescriptor *type, uint32_t id, unsigned length,
-		uint64_t bits, unsigned behind)
+static void compare_varint(const ProtobufCMessageDescriptor *type, uint32_t id,
+		unsigned length, uint64_t bits, unsigned behind)
 {
 	uint8_t bytes[64];
 	size_t size = put_tag(bytes, id, 0);
@@ -107,8 +110,9 @@ static void compare_varint(const ProtobufCMessageDescriptor *type, uint32_t id, 
 	compare(type, bytes, size);
 }
 
-static const uint64_t patterns[] = { 0, 1, 0x7f, 0x80, UINT64_C(0x0102040810204081), UINT64_MAX,
-	UINT64_C(0xaaaaaaaaaaaaaaaa), UINT64_C(0x5555555555555555), UINT64_C(0x8000000000000000) };
+static const uint64_t patterns[] = { 0, 1, 0x7f, 0x80, UINT64_C(0x0102040810204081),
+	UINT64_MAX, UINT64_C(0xaaaaaaaaaaaaaaaa), UINT64_C(0x5555555555555555),
+	UINT64_C(0x8000000000000000) };
 #define PATTERN_COUNT (sizeof(patterns) / sizeof(patterns[0]))
 
 static void compare_all_varints(const ProtobufCMessageDescriptor *type, uint32_t id)
@@ -174,7 +178,8 @@ static void fixed_numbers_are_read(void **state)
 	} fields[] = { { 4, 5 }, { 5, 5 }, { 6, 5 }, { 10, 1 }, { 11, 1 }, { 12, 1 } };
 	static const ProtobufCMessageDescriptor *const messages[] = {
 		&evchan__test__optional__descriptor, &evchan__test__repeated__descriptor,
-		&evchan__test__choice__descriptor, &evchan__test3__plain__descriptor };
+		&evchan__test__choice__descriptor, &evchan__test3__plain__descriptor
+	};
 	uint8_t bytes[20];
 
 	(void)state;

@@ -115,7 +115,8 @@ static void put_value(struct random_wire *wire, unsigned type)
 static void put_text(struct random_wire *wire)
 {
 	struct random_wire inner = begin_inner(wire);
-	unsigned size = random_below(&inner, 4) ? random_below(&inner, 20) : random_below(&inner, 300);
+	unsigned size = random_below(&inner, 4) ? random_below(&inner, 20)
+						: random_below(&inner, 300);
 
 	while (size--) {
 		uint8_t byte = (uint8_t)random_next(&inner);
@@ -135,11 +136,13 @@ static void put_packed(struct random_wire *wire, unsigned type)
 	put_inner(wire, &inner);
 }
 
-static void put_field(struct random_wire *wire, const ProtobufCFieldDescriptor *field, int depth)
+static void put_field(struct random_wire *wire, const ProtobufCFieldDescriptor *field,
+		int depth)
 {
 	unsigned type = wire_type_of(field->type);
 
-	if (field->label == PROTOBUF_C_LABEL_REPEATED && type != 2 && random_below(wire, 2)) {
+	if (field->label == PROTOBUF_C_LABEL_REPEATED && type != 2 &&
+			random_below(wire, 2)) {
 		put_tag(wire, field->id, 2);
 		put_packed(wire, type);
 		return;
@@ -172,7 +175,8 @@ static void put_unknown(struct random_wire *wire)
 		put_value(wire, type);
 }
 
-void random_message(struct random_wire *wire, const ProtobufCMessageDescriptor *descriptor, int depth)
+void random_message(struct random_wire *wire,
+		const ProtobufCMessageDescriptor *descriptor, int depth)
 {
 	unsigned density = 1 + random_below(wire, 8);
 	bool in_order = random_below(wire, 4) != 0;
@@ -233,7 +237,8 @@ static bool take_varint(const uint8_t **at, const uint8_t *end, uint64_t *value)
 	}
 }
 
-static bool skip_value(const uint8_t **at, const uint8_t *end, unsigned type, uint64_t *length)
+static bool skip_value(
+		const uint8_t **at, const uint8_t *end, unsigned type, uint64_t *length)
 {
 	size_t size;
 
@@ -253,7 +258,8 @@ static bool skip_value(const uint8_t **at, const uint8_t *end, unsigned type, ui
 	return true;
 }
 
-bool has_message_twice(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size)
+bool has_message_twice(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
+		size_t size)
 {
 	bool *seen = calloc(descriptor->n_fields + 1, sizeof(*seen));
 	const uint8_t *at = bytes, *end = bytes + size;
@@ -261,8 +267,9 @@ bool has_message_twice(const ProtobufCMessageDescriptor *descriptor, const uint8
 	uint64_t tag, length;
 
 	while (!found && at < end && take_varint(&at, end, &tag)) {
-		const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
-				descriptor, (uint32_t)((uint32_t)tag >> 3));
+		const ProtobufCFieldDescriptor *field =
+				protobuf_c_message_descriptor_get_field(descriptor,
+						(uint32_t)((uint32_t)tag >> 3));
 
 		if (!skip_value(&at, end, tag & 7, &length))
 			break;

@@ -40,7 +40,9 @@ static void open_pair(struct pair *pair)
 	options.notes_size = 32768;
 	test_sender_open(&pair->sender, &pair->stage, scene_address(), &options);
 	STAGE_UNTIL(&pair->stage, pair->sender.calls[TOLD_CONNECTED]);
-	CHECK_EQUAL(evchan_proto_sender_new(&pair->sending, pair->sender.sender, pair->channel.types), 0);
+	CHECK_EQUAL(evchan_proto_sender_new(&pair->sending, pair->sender.sender,
+				    pair->channel.types),
+			0);
 }
 
 static void close_pair(struct pair *pair)
@@ -63,7 +65,8 @@ static void send_leaf(struct evchan_proto_sender *sending, int number)
 }
 
 /* Runs the other loop until its receiver's message has been dealt with, inside this callback. */
-static void run_inside(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void run_inside(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	const Evchan__Test__Leaf *leaf = (const Evchan__Test__Leaf *)message->message;
 	struct pair *pair = channel->arg;
@@ -78,8 +81,8 @@ static void run_inside(struct typed_channel *channel, const struct evchan_proto_
 		STAGE_UNTIL(&pair->stage, channel->decoded > before);
 	}
 	if (pair->holds)
-		CHECK_EQUAL(evchan_proto_hold(&pair->held[pair->held_count++], channel->receiving,
-					    message),
+		CHECK_EQUAL(evchan_proto_hold(&pair->held[pair->held_count++],
+					    channel->receiving, message),
 				0);
 	/* Nobody has touched it meanwhile. */
 	CHECK_EQUAL(leaf->number, number);
@@ -119,7 +122,8 @@ static void nested_messages_are_held(void **state)
 	}
 	assert_int_equal(pair.held_count, 6);
 	for (unsigned i = 0; i < 6; i++) {
-		const Evchan__Test__Leaf *leaf = (const Evchan__Test__Leaf *)pair.held[i]->message;
+		const Evchan__Test__Leaf *leaf =
+				(const Evchan__Test__Leaf *)pair.held[i]->message;
 
 		/* The inner one was held first. */
 		assert_int_equal(leaf->number, (int)(i / 2) + (i % 2 ? 0 : 1000));
@@ -130,7 +134,8 @@ static void nested_messages_are_held(void **state)
 
 /* ---- Freeing ----------------------------------------------------------------------------------- */
 
-static void free_in_message(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void free_in_message(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	const Evchan__Test__Leaf *leaf = (const Evchan__Test__Leaf *)message->message;
 
@@ -165,7 +170,8 @@ static void message_frees_the_receiver(void **state)
 }
 
 /* What was held before that stays. */
-static void hold_then_free(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void hold_then_free(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	CHECK_EQUAL(evchan_proto_hold((const struct evchan_proto_message **)channel->arg,
 				    channel->receiving, message),
@@ -206,8 +212,9 @@ static void on_unknown(const struct evchan_message *raw, void *arg)
 	free_both(arg);
 }
 
-static void on_undecodable(const struct evchan_message *raw, const ProtobufCMessageDescriptor *type,
-		int error, size_t offset, const char *text, void *arg)
+static void on_undecodable(const struct evchan_message *raw,
+		const ProtobufCMessageDescriptor *type, int error, size_t offset,
+		const char *text, void *arg)
 {
 	(void)raw;
 	(void)type;
@@ -228,8 +235,8 @@ static void send_and_free(uint32_t type, uint32_t policy)
 	callbacks.unknown = on_unknown;
 	callbacks.undecodable = on_undecodable;
 	options.policy = policy;
-	CHECK_EQUAL(evchan_proto_receiver_new(&channel.receiving, channel.types, &options, &callbacks,
-				    &channel),
+	CHECK_EQUAL(evchan_proto_receiver_new(&channel.receiving, channel.types, &options,
+				    &callbacks, &channel),
 			0);
 	CHECK_EQUAL(evchan_proto_on(channel.receiving, &evchan__test__leaf__descriptor,
 				    typed_channel_on_message, &channel),

@@ -14,7 +14,10 @@
 #include "typed_channel.h"
 
 /* Numbers of types, as typed_channel.h gives them. */
-enum { LEAF = 2, OPTIONAL = 3 };
+enum {
+	LEAF = 2,
+	OPTIONAL = 3
+};
 
 static const uint8_t bad_leaf[] = { 0x08, 1, 0x0a, 0x7f };
 
@@ -28,7 +31,8 @@ static struct evchan_proto_stats stats_of(const struct typed_channel *channel,
 	return stats;
 }
 
-static void send_raw(struct typed_channel *channel, uint32_t type, const void *bytes, size_t size)
+static void send_raw(struct typed_channel *channel, uint32_t type, const void *bytes,
+		size_t size)
 {
 	CHECK_EQUAL(evchan_send(channel->sender.sender, type, bytes, size, 0), 0);
 	typed_channel_await(channel);
@@ -49,8 +53,10 @@ static void bad_message_is_told(void **state)
 	assert_int_equal(channel.error, -EBADMSG);
 	assert_int_equal(channel.offset, 3);
 	assert_ptr_equal(channel.type, &evchan__test__leaf__descriptor);
-	snprintf(expected, sizeof(expected), "sender pid %ld uid %lu: message type evchan.test.Leaf (2), "
-			"byte 3: a field has another wire type", (long)getpid(), (unsigned long)getuid());
+	snprintf(expected, sizeof(expected),
+			"sender pid %ld uid %lu: message type evchan.test.Leaf (2), "
+			"byte 3: a field has another wire type",
+			(long)getpid(), (unsigned long)getuid());
 	assert_string_equal(channel.text, expected);
 	typed_channel_send(&channel, &leaf.base);
 	typed_channel_close(&channel);
@@ -93,10 +99,13 @@ static void bad_message_evicts_if_asked_to(void **state)
 	(void)state;
 	options.policy = EVCHAN_PROTO_EVICT_LANE;
 	typed_channel_open(&channel, 65536, NULL, &options);
-	CHECK_EQUAL(evchan_send(channel.sender.sender, LEAF, bad_leaf, sizeof(bad_leaf), 0), 0);
+	CHECK_EQUAL(evchan_send(channel.sender.sender, LEAF, bad_leaf, sizeof(bad_leaf),
+				    0),
+			0);
 	CHECK_EQUAL(evchan_send(channel.sender.sender, LEAF, NULL, 0, 0), 0);
 	STAGE_UNTIL(&channel.stage,
-			channel.receiver.calls[HEARD_LEFT] && channel.sender.calls[TOLD_REFUSED]);
+			channel.receiver.calls[HEARD_LEFT] &&
+					channel.sender.calls[TOLD_REFUSED]);
 	assert_int_equal(channel.receiver.left_reason, EVCHAN_LEFT_EVICTED);
 	assert_int_equal(channel.undecodable, 1);
 	assert_int_equal(channel.decoded, 0);
@@ -117,7 +126,9 @@ static void open_other(struct other_sender *other, struct typed_channel *channel
 {
 	CHECK_EQUAL(evchan_proto_types_new(&other->types), 0);
 	CHECK_EQUAL(evchan_proto_types_add(other->types, type, id), 0);
-	CHECK_EQUAL(evchan_proto_sender_new(&other->sending, channel->sender.sender, other->types), 0);
+	CHECK_EQUAL(evchan_proto_sender_new(&other->sending, channel->sender.sender,
+				    other->types),
+			0);
 }
 
 static void close_other(struct other_sender *other)
@@ -145,9 +156,12 @@ static void incompatible_type_is_told(void **state)
 		assert_int_equal(channel.result, -EPROTOTYPE);
 		assert_int_equal(channel.error, -EPROTOTYPE);
 		assert_non_null(strstr(channel.text,
-				"field evchan.test.Leaf.text (2) is a string or bytes here and a zigzag "
+				"field evchan.test.Leaf.text (2) is a string or bytes "
+		                "here and a zigzag "
 				"integer there"));
-		assert_int_equal(stats_of(&channel, &evchan__test__leaf__descriptor).incompatible, i);
+		assert_int_equal(stats_of(&channel, &evchan__test__leaf__descriptor)
+						 .incompatible,
+				i);
 	}
 	/* Other types of the same lane are not concerned. */
 	typed_channel_send(&channel, &optional.base);
@@ -176,7 +190,9 @@ static void strange_note_is_no_obstacle(void **state)
 
 	(void)state;
 	typed_channel_open(&channel, 65536, NULL, NULL);
-	CHECK_EQUAL(evchan_sender_add_note(channel.sender.sender, LEAF, "no description", 14), 0);
+	CHECK_EQUAL(evchan_sender_add_note(
+				    channel.sender.sender, LEAF, "no description", 14),
+			0);
 	CHECK_EQUAL(evchan_sender_add_note(channel.sender.sender, OPTIONAL, "", 0), 0);
 	send_raw(&channel, LEAF, leaf, sizeof(leaf));
 	send_raw(&channel, OPTIONAL, leaf, sizeof(leaf));
@@ -196,7 +212,8 @@ static void everything_is_counted(void **state)
 
 	(void)state;
 	typed_channel_open(&channel, 65536, NULL, NULL);
-	CHECK_EQUAL(evchan_proto_on(channel.receiving, &evchan__test__optional__descriptor, NULL, NULL),
+	CHECK_EQUAL(evchan_proto_on(channel.receiving,
+				    &evchan__test__optional__descriptor, NULL, NULL),
 			0);
 	typed_channel_send(&channel, &leaf.base);
 	typed_channel_send(&channel, &leaf.base);

@@ -14,8 +14,8 @@
 
 #include <evchan/proto.h>
 
-#include "schemas.h"
 #include "scene.h"
+#include "schemas.h"
 #include "test_receiver.h"
 #include "test_sender.h"
 
@@ -31,16 +31,18 @@ struct typed_channel {
 	unsigned unknown;
 	unsigned undecodable;
 	int result; /* of the last dispatch */
-	int error;  /* of the last that was undecodable, and the rest of what was said of it */
+	int error; /* of the last that was undecodable, and the rest of what was said of it */
 	size_t offset;
 	const ProtobufCMessageDescriptor *type;
 	char text[512];
 	/* Called with each decoded message, unless NULL. */
-	void (*act)(struct typed_channel *channel, const struct evchan_proto_message *message);
+	void (*act)(struct typed_channel *channel,
+			const struct evchan_proto_message *message);
 	void *arg; /* for `act` */
 };
 
-static inline void typed_channel_on_message(const struct evchan_proto_message *message, void *arg)
+static inline void typed_channel_on_message(
+		const struct evchan_proto_message *message, void *arg)
 {
 	struct typed_channel *channel = arg;
 
@@ -58,8 +60,8 @@ static inline void typed_channel_on_unknown(const struct evchan_message *raw, vo
 }
 
 static inline void typed_channel_on_undecodable(const struct evchan_message *raw,
-		const ProtobufCMessageDescriptor *type, int error, size_t offset, const char *text,
-		void *arg)
+		const ProtobufCMessageDescriptor *type, int error, size_t offset,
+		const char *text, void *arg)
 {
 	struct typed_channel *channel = arg;
 
@@ -71,8 +73,9 @@ static inline void typed_channel_on_undecodable(const struct evchan_message *raw
 	strncpy(channel->text, text, sizeof(channel->text) - 1);
 }
 
-static inline void typed_channel_dispatch(struct test_receiver *receiver, enum heard heard,
-		struct evchan_lane *lane, const struct evchan_message *message)
+static inline void typed_channel_dispatch(struct test_receiver *receiver,
+		enum heard heard, struct evchan_lane *lane,
+		const struct evchan_message *message)
 {
 	struct typed_channel *channel = receiver->arg;
 
@@ -88,7 +91,9 @@ static inline struct evchan_proto_types *typed_channel_make_types(void)
 
 	CHECK_EQUAL(evchan_proto_types_new(&types), 0);
 	for (size_t i = 0; i < SCHEMA_COUNT; i++)
-		CHECK_EQUAL(evchan_proto_types_add(types, all_schemas[i], (uint32_t)i + 1), 0);
+		CHECK_EQUAL(evchan_proto_types_add(
+					    types, all_schemas[i], (uint32_t)i + 1),
+				0);
 	return types;
 }
 
@@ -99,8 +104,8 @@ static inline void typed_channel_open_receiving(struct typed_channel *channel,
 
 	callbacks.unknown = typed_channel_on_unknown;
 	callbacks.undecodable = typed_channel_on_undecodable;
-	CHECK_EQUAL(evchan_proto_receiver_new(&channel->receiving, channel->types, options, &callbacks,
-				    channel),
+	CHECK_EQUAL(evchan_proto_receiver_new(&channel->receiving, channel->types,
+				    options, &callbacks, channel),
 			0);
 	for (size_t i = 0; i < SCHEMA_COUNT; i++)
 		CHECK_EQUAL(evchan_proto_on(channel->receiving, all_schemas[i],
@@ -122,10 +127,12 @@ static inline void typed_channel_open(struct typed_channel *channel, uint64_t ca
 	channel->receiver.act = typed_channel_dispatch;
 	channel->receiver.arg = channel;
 	test_receiver_open(&channel->receiver, &channel->stage, scene_address(), options);
-	test_sender_open(&channel->sender, &channel->stage, scene_address(), &sender_options);
+	test_sender_open(&channel->sender, &channel->stage, scene_address(),
+			&sender_options);
 	STAGE_UNTIL(&channel->stage, channel->sender.calls[TOLD_CONNECTED]);
 	channel->types = typed_channel_make_types();
-	CHECK_EQUAL(evchan_proto_sender_new(&channel->sending, channel->sender.sender, channel->types),
+	CHECK_EQUAL(evchan_proto_sender_new(&channel->sending, channel->sender.sender,
+				    channel->types),
 			0);
 	typed_channel_open_receiving(channel, proto_options);
 }
@@ -149,7 +156,8 @@ static inline void typed_channel_await(struct typed_channel *channel)
 }
 
 /* Sends one, which must arrive. */
-static inline void typed_channel_send(struct typed_channel *channel, const ProtobufCMessage *message)
+static inline void typed_channel_send(
+		struct typed_channel *channel, const ProtobufCMessage *message)
 {
 	unsigned before = channel->decoded;
 

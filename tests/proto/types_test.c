@@ -31,7 +31,8 @@ static int close_types(void **state)
 	return 0;
 }
 
-static int add(struct evchan_proto_types *types, const ProtobufCMessageDescriptor *type, uint32_t id)
+static int add(struct evchan_proto_types *types, const ProtobufCMessageDescriptor *type,
+		uint32_t id)
 {
 	return evchan_proto_types_add(types, type, id);
 }
@@ -56,10 +57,14 @@ static void type_has_a_number(void **state)
 
 	assert_int_equal(add(types, &evchan__test__leaf__descriptor, 0), 0);
 	assert_int_equal(add(types, &evchan__test__tree__descriptor, 7), 0);
-	assert_int_equal(evchan_proto_types_id(types, &evchan__test__leaf__descriptor), id);
-	assert_int_equal(evchan_proto_types_id(types, &evchan__test__tree__descriptor), 7);
-	assert_ptr_equal(evchan_proto_types_find(types, id), &evchan__test__leaf__descriptor);
-	assert_ptr_equal(evchan_proto_types_find(types, 7), &evchan__test__tree__descriptor);
+	assert_int_equal(evchan_proto_types_id(types, &evchan__test__leaf__descriptor),
+			id);
+	assert_int_equal(
+			evchan_proto_types_id(types, &evchan__test__tree__descriptor), 7);
+	assert_ptr_equal(evchan_proto_types_find(types, id),
+			&evchan__test__leaf__descriptor);
+	assert_ptr_equal(evchan_proto_types_find(types, 7),
+			&evchan__test__tree__descriptor);
 	assert_null(evchan_proto_types_find(types, 8));
 	assert_null(evchan_proto_types_find(types, 0));
 }
@@ -70,10 +75,13 @@ static void inner_type_is_not_added(void **state)
 	struct evchan_proto_types *types = *state;
 
 	assert_int_equal(add(types, &evchan__test__optional__descriptor, 0), 0);
-	assert_int_equal(evchan_proto_types_id(types, &evchan__test__leaf__descriptor), 0);
-	assert_null(evchan_proto_types_find(types, evchan_proto_name_id("evchan.test.Leaf")));
+	assert_int_equal(
+			evchan_proto_types_id(types, &evchan__test__leaf__descriptor), 0);
+	assert_null(evchan_proto_types_find(
+			types, evchan_proto_name_id("evchan.test.Leaf")));
 	assert_int_equal(add(types, &evchan__test__leaf__descriptor, 0), 0);
-	assert_int_not_equal(evchan_proto_types_id(types, &evchan__test__leaf__descriptor), 0);
+	assert_int_not_equal(
+			evchan_proto_types_id(types, &evchan__test__leaf__descriptor), 0);
 }
 
 /* In whatever order they are added, each is found under its number. */
@@ -104,7 +112,8 @@ static void nothing_is_there_twice(void **state)
 			0);
 	assert_int_equal(add(types, &evchan__test__tree__descriptor, 0), -EEXIST);
 	assert_int_equal(add(types, &evchan__test__tree__descriptor, 8), 0);
-	assert_ptr_equal(evchan_proto_types_find(types, 5), &evchan__test__leaf__descriptor);
+	assert_ptr_equal(evchan_proto_types_find(types, 5),
+			&evchan__test__leaf__descriptor);
 }
 
 /* Without a name there must be a number; the library's own numbers are nobody's. */
@@ -159,11 +168,13 @@ static void used_set_is_closed(void **state)
 
 	assert_int_equal(add(types, &evchan__test__leaf__descriptor, 1), 0);
 	assert_int_equal(evchan_proto_arena_new(&arena, 0), 0);
-	assert_int_equal(evchan_proto_decode(&message, arena, types, &evchan__test__leaf__descriptor,
-					 NULL, 0, NULL, NULL),
+	assert_int_equal(evchan_proto_decode(&message, arena, types,
+					 &evchan__test__leaf__descriptor, NULL, 0, NULL,
+					 NULL),
 			0);
 	assert_int_equal(add(types, &evchan__test__tree__descriptor, 2), -EBUSY);
-	assert_ptr_equal(evchan_proto_types_find(types, 1), &evchan__test__leaf__descriptor);
+	assert_ptr_equal(evchan_proto_types_find(types, 1),
+			&evchan__test__leaf__descriptor);
 	evchan_proto_arena_free(arena);
 }
 
@@ -176,11 +187,15 @@ static void freed_set_lives_on(void **state)
 	(void)state;
 	assert_int_equal(evchan_proto_types_new(&types), 0);
 	assert_int_equal(add(types, &evchan__test__leaf__descriptor, 1), 0);
-	assert_int_equal(evchan_proto_receiver_new(&receiver, types, NULL, NULL, NULL), 0);
+	assert_int_equal(
+			evchan_proto_receiver_new(&receiver, types, NULL, NULL, NULL), 0);
 	assert_int_equal(add(types, &evchan__test__tree__descriptor, 2), -EBUSY);
 	evchan_proto_types_free(types);
-	assert_int_equal(evchan_proto_on(receiver, &evchan__test__leaf__descriptor, NULL, NULL), 0);
-	assert_int_equal(evchan_proto_on(receiver, &evchan__test__tree__descriptor, NULL, NULL),
+	assert_int_equal(evchan_proto_on(receiver, &evchan__test__leaf__descriptor, NULL,
+					 NULL),
+			0);
+	assert_int_equal(evchan_proto_on(receiver, &evchan__test__tree__descriptor, NULL,
+					 NULL),
 			-ENOENT);
 	evchan_proto_receiver_free(receiver);
 	evchan_proto_types_free(NULL);

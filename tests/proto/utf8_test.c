@@ -46,8 +46,8 @@ static int decode(const void *text, size_t length, unsigned flags)
 	memcpy(bytes + 2, text, length);
 	options.flags = flags;
 	evchan_proto_arena_reset(arena);
-	r = evchan_proto_decode(&message, arena, NULL, &evchan__test__leaf__descriptor, bytes, length + 2,
-			&options, NULL);
+	r = evchan_proto_decode(&message, arena, NULL, &evchan__test__leaf__descriptor,
+			bytes, length + 2, &options, NULL);
 	free(bytes);
 	return r;
 }
@@ -72,10 +72,25 @@ static void assert_utf8(const char *text, size_t length, bool is_valid)
 static void characters_are_accepted(void **state)
 {
 	static const char *const good[] = {
-		"\x01", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xe0\xbf\xbf", "\xe1\x80\x80",
-		"\xec\xbf\xbf", "\xed\x80\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-		"\xf0\x90\x80\x80", "\xf0\xbf\xbf\xbf", "\xf1\x80\x80\x80", "\xf3\xbf\xbf\xbf",
-		"\xf4\x80\x80\x80", "\xf4\x8f\xbf\xbf", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x8c",
+		"\x01",
+		"\x7f",
+		"\xc2\x80",
+		"\xdf\xbf",
+		"\xe0\xa0\x80",
+		"\xe0\xbf\xbf",
+		"\xe1\x80\x80",
+		"\xec\xbf\xbf",
+		"\xed\x80\x80",
+		"\xed\x9f\xbf",
+		"\xee\x80\x80",
+		"\xef\xbf\xbf",
+		"\xf0\x90\x80\x80",
+		"\xf0\xbf\xbf\xbf",
+		"\xf1\x80\x80\x80",
+		"\xf3\xbf\xbf\xbf",
+		"\xf4\x80\x80\x80",
+		"\xf4\x8f\xbf\xbf",
+		"\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x8c",
 	};
 
 	(void)state;
@@ -90,11 +105,34 @@ static void characters_are_accepted(void **state)
 static void other_bytes_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x7f", "\xc2\xc0", "\xdf",
-		"\xe0\x80\x80", "\xe0\x9f\xbf", "\xe0\xa0", "\xe0\xa0\x7f", "\xe1\x80", "\xe1\x80\xc0",
-		"\xed\xa0\x80", "\xed\xbf\xbf", "\xef\xbf", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf",
-		"\xf0\x90\x80", "\xf0\x90\x80\x7f", "\xf1\x80\x80\xc0", "\xf4\x90\x80\x80",
-		"\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xfe", "\xff", "\xc2\x80\x80",
+		"\x80",
+		"\xbf",
+		"\xc0\x80",
+		"\xc1\xbf",
+		"\xc2",
+		"\xc2\x7f",
+		"\xc2\xc0",
+		"\xdf",
+		"\xe0\x80\x80",
+		"\xe0\x9f\xbf",
+		"\xe0\xa0",
+		"\xe0\xa0\x7f",
+		"\xe1\x80",
+		"\xe1\x80\xc0",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xef\xbf",
+		"\xf0\x80\x80\x80",
+		"\xf0\x8f\xbf\xbf",
+		"\xf0\x90\x80",
+		"\xf0\x90\x80\x7f",
+		"\xf1\x80\x80\xc0",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xf8\x88\x80\x80\x80",
+		"\xfe",
+		"\xff",
+		"\xc2\x80\x80",
 	};
 
 	(void)state;
@@ -128,8 +166,10 @@ static void all_short_sequences_are_judged(void **state)
 		bytes[0] = (uint8_t)value;
 		bytes[1] = (uint8_t)(value >> 8);
 		assert_int_equal(decode(bytes, 2, EVCHAN_PROTO_CHECK_UTF8),
-				is_character(value, 2) || (bytes[0] < 0x80 && bytes[1] < 0x80) ? 0
-											     : -EILSEQ);
+				is_character(value,
+						2) || (bytes[0] < 0x80 && bytes[1] < 0x80)
+						? 0
+						: -EILSEQ);
 	}
 	/* Of three bytes, those that begin such a sequence, and a third byte at each edge. */
 	for (uint32_t value = 0xe0; value < 1u << 16; value++) {
@@ -142,8 +182,9 @@ static void all_short_sequences_are_judged(void **state)
 			bytes[1] = (uint8_t)(value >> 8);
 			bytes[2] = thirds[i];
 			assert_int_equal(decode(bytes, 3, EVCHAN_PROTO_CHECK_UTF8),
-					is_character(value | (uint32_t)thirds[i] << 16, 3) ? 0
-											  : -EILSEQ);
+					is_character(value | (uint32_t)thirds[i] << 16, 3)
+							? 0
+							: -EILSEQ);
 		}
 	}
 }
@@ -164,8 +205,9 @@ static void bytes_are_no_text(void **state)
 
 	(void)state;
 	options.flags = EVCHAN_PROTO_CHECK_UTF8;
-	assert_int_equal(evchan_proto_decode(&message, arena, NULL, &evchan__test__optional__descriptor,
-					 bytes, sizeof(bytes), &options, NULL),
+	assert_int_equal(evchan_proto_decode(&message, arena, NULL,
+					 &evchan__test__optional__descriptor, bytes,
+					 sizeof(bytes), &options, NULL),
 			0);
 }
 

@@ -39,12 +39,14 @@ static bool is_filled_with(const uint8_t *bytes, size_t size, uint8_t byte)
 	return size == 0 || (bytes[0] == byte && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
-static void check_text(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void check_text(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	const Evchan__Test__Text *text = (const Evchan__Test__Text *)message->message;
 	struct aligning *aligning = channel->arg;
-	ProtobufCMessage *stock = protobuf_c_message_unpack(&evchan__test__text__descriptor, NULL,
-			message->raw->size, message->raw->data);
+	ProtobufCMessage *stock =
+			protobuf_c_message_unpack(&evchan__test__text__descriptor, NULL,
+					message->raw->size, message->raw->data);
 
 	CHECK(stock && messages_are_equal(stock, message->message));
 	protobuf_c_message_free_unpacked(stock, NULL);
@@ -57,7 +59,8 @@ static void check_text(struct typed_channel *channel, const struct evchan_proto_
 }
 
 /* Fills a field; checks where it is. */
-static void fill(struct evchan_proto_writer *writer, uint32_t field, size_t size, size_t align, int byte)
+static void fill(struct evchan_proto_writer *writer, uint32_t field, size_t size,
+		size_t align, int byte)
 {
 	struct evchan_span span;
 
@@ -67,7 +70,8 @@ static void fill(struct evchan_proto_writer *writer, uint32_t field, size_t size
 	CHECK_EQUAL(evchan_proto_writer_close(writer, size), 0);
 }
 
-static void send_aligned(struct aligning *aligning, size_t before, size_t size, size_t align)
+static void send_aligned(
+		struct aligning *aligning, size_t before, size_t size, size_t align)
 {
 	struct evchan_proto_writer writer;
 	unsigned decoded = aligning->channel.decoded;
@@ -77,7 +81,8 @@ static void send_aligned(struct aligning *aligning, size_t before, size_t size, 
 	aligning->align = align;
 	/* No more than is promised. */
 	CHECK_EQUAL(evchan_proto_writer_begin(&writer, aligning->channel.sending,
-				    &evchan__test__text__descriptor, before + 6 + size + align + 16),
+				    &evchan__test__text__descriptor,
+				    before + 6 + size + align + 16),
 			0);
 	fill(&writer, 1, before, 1, 'a');
 	fill(&writer, 2, size, align, 'b');
@@ -86,7 +91,8 @@ static void send_aligned(struct aligning *aligning, size_t before, size_t size, 
 	CHECK_EQUAL(aligning->channel.decoded, decoded + 1);
 }
 
-static void open_channel(struct aligning *aligning, const struct evchan_receiver_options *options)
+static void open_channel(
+		struct aligning *aligning, const struct evchan_receiver_options *options)
 {
 	typed_channel_open(&aligning->channel, 65536, options, NULL);
 	aligning->channel.act = check_text;
@@ -132,9 +138,11 @@ static void copies_are_aligned_to_eight(void **state)
 
 /* ---- The field that makes room ---------------------------------------------------------------- */
 
-static void check_numbers(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void check_numbers(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
-	const Evchan__Test__Numbers *numbers = (const Evchan__Test__Numbers *)message->message;
+	const Evchan__Test__Numbers *numbers =
+			(const Evchan__Test__Numbers *)message->message;
 	struct aligning *aligning = channel->arg;
 
 	CHECK_EQUAL(numbers->n_n2048, 1);
@@ -163,16 +171,19 @@ static void number_of_the_padding_is_free(void **state)
 	CHECK_EQUAL(aligning->channel.decoded, 1);
 }
 
-static void check_array(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void check_array(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
-	const Evchan__Test__Repeated *repeated = (const Evchan__Test__Repeated *)message->message;
+	const Evchan__Test__Repeated *repeated =
+			(const Evchan__Test__Repeated *)message->message;
 	struct aligning *aligning = channel->arg;
 
 	CHECK_EQUAL(repeated->n_p_double, aligning->size);
 	CHECK_EQUAL((uintptr_t)repeated->p_double % aligning->align, 0);
 	CHECK((const uint8_t *)repeated->p_double > (const uint8_t *)message->raw->data &&
 			(const uint8_t *)repeated->p_double <
-					(const uint8_t *)message->raw->data + message->raw->size);
+					(const uint8_t *)message->raw->data +
+							message->raw->size);
 	for (size_t i = 0; i < aligning->size; i++)
 		CHECK(repeated->p_double[i] == (double)i);
 }

@@ -18,7 +18,8 @@ struct writing {
 	const ProtobufCMessage *expected;
 };
 
-static void check_message(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void check_message(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	const struct writing *writing = channel->arg;
 
@@ -46,14 +47,17 @@ static int tear_down(void **state)
 	return scene_tear_down(state);
 }
 
-static int begin(struct writing *writing, const ProtobufCMessageDescriptor *type, size_t max)
+static int begin(struct writing *writing, const ProtobufCMessageDescriptor *type,
+		size_t max)
 {
-	return evchan_proto_writer_begin(&writing->writer, writing->channel.sending, type, max);
+	return evchan_proto_writer_begin(
+			&writing->writer, writing->channel.sending, type, max);
 }
 
 static int open_field(struct writing *writing, uint32_t field, size_t most, size_t align)
 {
-	return evchan_proto_writer_open(&writing->span, &writing->writer, field, most, align);
+	return evchan_proto_writer_open(
+			&writing->span, &writing->writer, field, most, align);
 }
 
 /* Commits, and expects this. */
@@ -85,7 +89,8 @@ static void impossible_messages_are_not_begun(void **state)
 /* Fields that the type does not have, or that are of another kind; alignments that are none. */
 static void impossible_fields_are_not_opened(void **state)
 {
-	static const uint32_t closed[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17 };
+	static const uint32_t closed[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16,
+		17 };
 	static const size_t aligns[] = { 0, 3, 6, 12, 8192, SIZE_MAX };
 	Evchan__Test__Optional nothing = EVCHAN__TEST__OPTIONAL__INIT;
 	struct writing *writing = *state;
@@ -116,7 +121,8 @@ static void open_field_comes_first(void **state)
 	CHECK_EQUAL(open_field(writing, 14, 8, 1), -EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_enter(&writing->writer, 17), -EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_leave(&writing->writer), -EINVAL);
-	CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &optional.base), -EINVAL);
+	CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &optional.base),
+			-EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_commit(&writing->writer, 0), -EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_close(&writing->writer, 9), -EINVAL);
 	memcpy(writing->span.data, "text", 4);
@@ -138,7 +144,8 @@ static void arrays_have_whole_values(void **state)
 	memcpy(writing->span.data, &one, sizeof(one));
 	for (size_t used = 1; used < 24; used++)
 		if (used % 8)
-			CHECK_EQUAL(evchan_proto_writer_close(&writing->writer, used), -EINVAL);
+			CHECK_EQUAL(evchan_proto_writer_close(&writing->writer, used),
+					-EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_close(&writing->writer, 8), 0);
 	/* Varints cannot be filled in. */
 	CHECK_EQUAL(open_field(writing, 21, 8, 1), -EINVAL);
@@ -159,7 +166,8 @@ static void levels_are_kept_apart(void **state)
 	CHECK_EQUAL(begin(writing, &evchan__test__optional__descriptor, 100), 0);
 	CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &leaf.base), -EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_enter(&writing->writer, 17), 0);
-	CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &optional.base), -EINVAL);
+	CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &optional.base),
+			-EINVAL);
 	CHECK_EQUAL(open_field(writing, 15, 8, 1), -ENOENT);
 	CHECK_EQUAL(evchan_proto_writer_commit(&writing->writer, 0), -EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &leaf.base), 0);
@@ -240,7 +248,8 @@ static void write_steps(struct writing *writing, unsigned steps)
 	optional.has_o_int32 = 1;
 	CHECK_EQUAL(begin(writing, &evchan__test__optional__descriptor, 100), 0);
 	if (steps > 0)
-		CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &optional.base), 0);
+		CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &optional.base),
+				0);
 	if (steps > 1)
 		CHECK_EQUAL(open_field(writing, 15, 10, 8), 0);
 	if (steps > 2)
@@ -277,7 +286,8 @@ static void assert_ended(struct writing *writing)
 {
 	Evchan__Test__Optional optional = EVCHAN__TEST__OPTIONAL__INIT;
 
-	CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &optional.base), -EINVAL);
+	CHECK_EQUAL(evchan_proto_writer_fields(&writing->writer, &optional.base),
+			-EINVAL);
 	CHECK_EQUAL(open_field(writing, 15, 0, 1), -EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_close(&writing->writer, 0), -EINVAL);
 	CHECK_EQUAL(evchan_proto_writer_enter(&writing->writer, 17), -EINVAL);

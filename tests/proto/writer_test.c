@@ -21,15 +21,16 @@ struct writing {
 /* As protobuf-c sees it. */
 static void compare_with_stock(const struct evchan_proto_message *message)
 {
-	ProtobufCMessage *stock = protobuf_c_message_unpack(message->message->descriptor, NULL,
-			message->raw->size, message->raw->data);
+	ProtobufCMessage *stock = protobuf_c_message_unpack(message->message->descriptor,
+			NULL, message->raw->size, message->raw->data);
 
 	CHECK(stock);
 	CHECK(messages_are_equal(message->message, stock));
 	protobuf_c_message_free_unpacked(stock, NULL);
 }
 
-static void check_message(struct typed_channel *channel, const struct evchan_proto_message *message)
+static void check_message(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
 {
 	struct writing *writing = channel->arg;
 
@@ -59,9 +60,12 @@ static int tear_down(void **state)
 	return scene_tear_down(state);
 }
 
-static void begin(struct writing *writing, const ProtobufCMessageDescriptor *type, size_t max)
+static void begin(struct writing *writing, const ProtobufCMessageDescriptor *type,
+		size_t max)
 {
-	CHECK_EQUAL(evchan_proto_writer_begin(&writing->writer, writing->channel.sending, type, max), 0);
+	CHECK_EQUAL(evchan_proto_writer_begin(&writing->writer, writing->channel.sending,
+				    type, max),
+			0);
 }
 
 static void fields(struct writing *writing, const ProtobufCMessage *message)
@@ -184,7 +188,8 @@ static void rest_of_a_field_is_given_back(void **state)
 
 	for (size_t most = 0; most < 3000; most += most / 3 + 1) {
 		begin(writing, &evchan__test__leaf__descriptor, most + 20);
-		CHECK_EQUAL(evchan_proto_writer_open(&span, &writing->writer, 2, most, 1), 0);
+		CHECK_EQUAL(evchan_proto_writer_open(&span, &writing->writer, 2, most, 1),
+				0);
 		memset(span.data, 'x', most);
 		CHECK_EQUAL(evchan_proto_writer_close(&writing->writer, most / 2), 0);
 		leaf.has_number = 1;
@@ -202,8 +207,10 @@ static void rest_of_a_field_is_given_back(void **state)
 /* Messages in messages, single, repeated and chosen ones, with fields before and behind them. */
 static void messages_are_entered_and_left(void **state)
 {
-	Evchan__Test__Tree tree = EVCHAN__TEST__TREE__INIT, left = EVCHAN__TEST__TREE__INIT;
-	Evchan__Test__Tree more[2] = { EVCHAN__TEST__TREE__INIT, EVCHAN__TEST__TREE__INIT };
+	Evchan__Test__Tree tree = EVCHAN__TEST__TREE__INIT,
+			   left = EVCHAN__TEST__TREE__INIT;
+	Evchan__Test__Tree more[2] = { EVCHAN__TEST__TREE__INIT,
+		EVCHAN__TEST__TREE__INIT };
 	Evchan__Test__Tree *list[] = { &more[0], &more[1] };
 	Evchan__Test__Tree part = EVCHAN__TEST__TREE__INIT;
 	struct writing *writing = *state;
