@@ -276,7 +276,9 @@ static const uint8_t *take_packed_varints(struct decoder *decoder,
 	size_t count = count_varints(at, end);
 	const uint8_t *behind;
 
-	if (count && !array_grow(decoder, array, field->element_size, count))
+	if (count == 0)
+		return at == end ? at : decoder_fail_bytes(decoder, at);
+	if (!array_grow(decoder, array, field->element_size, count))
 		return decoder_fail_memory(decoder, at);
 	behind = append_varints_of(array, (enum plan_kind)field->kind, at, end);
 	return behind ? behind : decoder_fail_bytes(decoder, at);

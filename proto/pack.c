@@ -280,12 +280,11 @@ uint8_t *pack_field(const ProtobufCFieldDescriptor *field, const unsigned char *
 uint8_t *pack_fields(
 		const ProtobufCMessage *message, uint8_t *at, uint8_t *end, bool is_exact)
 {
-	const ProtobufCFieldDescriptor *field = message->descriptor->fields;
-	const ProtobufCFieldDescriptor *behind = field + message->descriptor->n_fields;
+	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
 
-	for (; field < behind && at; field++)
-		at = put_any_field(
-				field, (const unsigned char *)message, at, end, is_exact);
+	for (unsigned i = 0; i < descriptor->n_fields && at; i++)
+		at = put_any_field(&descriptor->fields[i], (const unsigned char *)message,
+				at, end, is_exact);
 	return at && message->n_unknown_fields ? pack_unknown(message, at, end) : at;
 }
 
