@@ -466,7 +466,9 @@ struct evchan_sender_options {
  * the ring; -EINVAL address, flag, label or value; -ENAMETOOLONG; -ENOTDIR; -EBADF; -ENOTSOCK; -E2BIG see
  * "Structs"; -ENOMEM or -ENOSPC no memory for the ring (taken now, so that it cannot run out
  * later); -EFBIG above RLIMIT_FSIZE; -EMFILE; -ENFILE; -EPERM; -EPROTOTYPE another kind of socket; -ELOOP too many symbolic
- * links; -EAGAIN the memory may not be locked, or no random numbers yet; -ENOSYS no sealed memory here (Linux before 5.1).
+ * links; -EAGAIN the memory may not be locked, or no random numbers yet; -ENOSYS no sealed memory here (Linux before 5.1);
+ * -ENOBUFS the kernel has no memory for the first message to the receiver; -ETOOMANYREFS too many descriptors of this user
+ * are under way (only with a descriptor that was handed in: elsewhere another attempt follows).
  */
 EVCHAN_API int evchan_sender_new(struct evchan_sender **sender, struct evchan_loop *loop,
 		const char *address, const struct evchan_sender_options *options,
