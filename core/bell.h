@@ -56,7 +56,8 @@ void bell_deinit(struct bell *bell);
  * Rings, in the ringer's process, on the descriptor it was given. A full pipe or counter is no error:
  * unread rings are queued there (an eventfd's counter at its end is read once and written again,
  * because a refused write makes no edge). Never raises SIGPIPE.
- * Returns 0, or -EPIPE nobody listens any more (a pipe's ringer only), or -EBADF and others: not a working bell.
+ * Returns 0, or -EPIPE nobody listens any more (a pipe's ringer only), -ENOMEM nothing was queued (likewise): the ring is owed,
+ * or -EBADF and others: not a working bell.
  */
 int bell_ring(enum bell_kind kind, int fd);
 

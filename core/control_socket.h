@@ -81,7 +81,7 @@ int control_socket_send(struct control_socket *control, const unsigned char *fra
 		size_t length, const struct control_ancillary *ancillary);
 
 /* Sends the one-byte RING frame. EAGAIN is success: unread rings are queued there, the peer will wake (design, section
- * 10.4). Errors: -EPIPE hang-up (ECONNRESET included). */
+ * 10.4). Errors: -EPIPE hang-up (ECONNRESET included); -ENOMEM nothing was queued (ENOBUFS included): the ring is owed. */
 int control_socket_ring(struct control_socket *control);
 
 #define CONTROL_DESCRIPTORS_MAX 2 /* what a good first frame carries at most */

@@ -209,6 +209,9 @@ int control_socket_ring(struct control_socket *control)
 	case -EPIPE:
 	case -ECONNRESET:
 		return -EPIPE;
+	case -ENOBUFS:
+	case -ENOMEM:
+		return -ENOMEM;
 	default:
 		return 0;
 	}

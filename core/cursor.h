@@ -74,6 +74,13 @@ static inline void cursor_publish_quietly(struct cursor *cursor, uint64_t positi
 	atomic_store_explicit(&cursor->position->value, position, memory_order_release);
 }
 
+/* The ring that a look has asked for could not be made: the next look finds the wish again. (And maybe one that was
+ * crossed long ago: a ring for nothing is harmless.) */
+static inline void cursor_not_rung(struct cursor *cursor)
+{
+	cursor->checked = 0;
+}
+
 /*
  * Makes `position` visible and takes a look at the wish that may come too early: without the full barrier of
  * cursor_publish() it can miss a wish that is being stored at this very moment, and only such a one. That is made up for by a

@@ -149,12 +149,14 @@ int lane_watch(struct evchan_lane *lane)
 	unsigned edge = lane->bell.edge ? EVCHAN_LOOP_EDGE : 0;
 	int r;
 
-	if (lane->bell.watch_fd >= 0) {
+	if (lane->bell.watch_fd >= 0 && !lane->bell_watch) {
 		r = loop->ops->watch_add(loop, &lane->bell_watch, lane->bell.watch_fd,
 				EVCHAN_LOOP_READ | edge, lane_bell_ready, lane);
 		if (r < 0)
 			return r;
 	}
+	if (lane->control_watch)
+		return 0;
 	r = loop->ops->watch_add(loop, &lane->control_watch, lane->control.fd, EVCHAN_LOOP_READ,
 			lane_control_ready, lane);
 	if (r < 0)

@@ -80,7 +80,7 @@ struct lane_budget {
 	uint64_t owed; /* bytes of the last message for which there were none left */
 };
 
-/* Starts watching a lane that has its reader, bell and control socket.
+/* Starts watching a lane that has its reader, bell and control socket, unless it is watched.
  * Errors: -ENOMEM and others of the loop. */
 int lane_watch(struct evchan_lane *lane);
 

@@ -22,18 +22,28 @@ bool lane_may_deliver(const struct evchan_lane *lane)
 	       !handle_is_foreign(&lane->receiver->handle);
 }
 
+static void lane_ring(struct evchan_lane *lane)
+{
+	/* No memory: the next release makes up for it, and there is one when the lane is looked at again. A hang-up is told
+	 * by the control socket's watch. */
+	if (control_socket_ring(&lane->control) == -ENOMEM) {
+		ring_reader_not_rung(&lane->reader);
+		if (!lane->receiver->handle.is_freed)
+			(void)lane_leave_alone(lane);
+		return;
+	}
+	lane->bells_rung++;
+	lane->receiver->stats.bells_rung++;
+}
+
 void lane_release(struct evchan_lane *lane)
 {
 	/* Once the control socket is closed the ring may be another receiver's: hands off. In a forked child it is its
 	 * parent's. */
 	if (lane->state != LANE_OPEN || handle_is_foreign(&lane->receiver->handle))
 		return;
-	if (!ring_reader_release(&lane->reader))
-		return;
-	lane->bells_rung++;
-	lane->receiver->stats.bells_rung++;
-	/* A hang-up is told by the control socket's watch. */
-	(void)control_socket_ring(&lane->control);
+	if (ring_reader_release(&lane->reader))
+		lane_ring(lane);
 }
 
 /* The one buffer is as large as the largest message of late. Looked at once per so many copies: messages of mixed sizes

@@ -12,7 +12,8 @@
  * without a single message in between, the lane is cut off.
  *
  * All pauses are equally long, so the list of paused lanes is in the order of their ends, and one timer does. A lane whose
- * sender is gone and whose next message cannot be copied for want of memory waits on the same list.
+ * sender is gone and whose next message cannot be copied for want of memory waits on the same list, and so does one whose
+ * sender could not be rung for want of it: that one is listened to meanwhile.
  */
 
 #include <errno.h>
@@ -59,7 +60,7 @@ int lane_leave_alone(struct evchan_lane *lane)
 /* Stops listening to a lane for a while. Callback: error. */
 static void storm_pause(struct evchan_lane *lane)
 {
-	if (clock_milliseconds() - lane->storm_ends > STORM_CALM_MS)
+	if (clock_milliseconds() > lane->storm_ends + STORM_CALM_MS)
 		lane->storm_pauses = 0;
 	if (++lane->storm_pauses >= STORM_PAUSES) {
 		lane_break(lane, -EPROTO, CONTROL_REFUSE_PROTOCOL,

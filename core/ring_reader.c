@@ -112,7 +112,8 @@ bool ring_reader_release(struct ring_reader *reader)
 	reader->unpublished = 0;
 	if (!list_is_empty(&reader->holds))
 		head = LIST_FIRST(&reader->holds, struct ring_hold, link)->position;
-	if (head == reader->head)
+	/* `checked` is behind the head only if a ring is owed. */
+	if (head == reader->head && reader->space.checked == head)
 		return false;
 	reader->head = head;
 	return cursor_publish(&reader->space, head);

@@ -139,6 +139,12 @@ static inline bool ring_reader_should_release(const struct ring_reader *reader)
 /* Publishes the head: up to the oldest hold, else all that was read. Whether the sender must be rung. */
 bool ring_reader_release(struct ring_reader *reader);
 
+/* The sender should have been rung, and could not be: the next release finds that again. */
+static inline void ring_reader_not_rung(struct ring_reader *reader)
+{
+	cursor_not_rung(&reader->space);
+}
+
 /*
  * Asks to be rung when something is published behind `read`. The caller has released before.
  * Returns 0: sleep; 1: something is there already; -EPROTO.

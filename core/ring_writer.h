@@ -164,6 +164,12 @@ static inline bool ring_writer_owes_check(const struct ring_writer *writer)
 	return writer->tail.peer_wish && writer->tail.checked < writer->published;
 }
 
+/* The receiver should have been rung, and could not be: the look is owed again. */
+static inline void ring_writer_not_rung(struct ring_writer *writer)
+{
+	cursor_not_rung(&writer->tail);
+}
+
 /* Makes up for it, without publishing what is written since. Whether the receiver must be rung. */
 static inline bool ring_writer_check(struct ring_writer *writer)
 {

@@ -119,7 +119,10 @@ void sender_leave(struct evchan_sender *sender);
 /* Publishes all that is written, and rings if the receiver sleeps. */
 void sender_publish(struct evchan_sender *sender);
 
-/* Rings the receiver. */
+/* Makes the look whether the receiver sleeps, if one is owed. */
+void sender_make_check(struct evchan_sender *sender);
+
+/* Rings the receiver, or sees to it that it is rung later. */
 void sender_ring(struct evchan_sender *sender);
 
 /* ---- sender_room.c */

@@ -170,8 +170,8 @@ static void sender_attempt(struct evchan_sender *sender)
 		sender_schedule_attempt(sender, 0);
 }
 
-/* The timer serves three ends: another attempt, another look for a welcome that could not be received, and another at a
- * receiver that has rung too often. */
+/* The timer serves four ends: another attempt, another look for a welcome that could not be received, another at a
+ * receiver that has rung too often, and a ring for which there was no memory. */
 static void sender_retry(void *arg)
 {
 	struct evchan_sender *sender = arg;
@@ -183,6 +183,7 @@ static void sender_retry(void *arg)
 		sender_attempt(sender);
 	else if (sender->state != SENDER_ENDED)
 		sender_read_control(sender);
+	sender_make_check(sender);
 	sender_notify(sender);
 	sender_leave(sender);
 }

@@ -23,29 +23,60 @@
 /* So many messages in one turn make a burst. Few enough to matter soon, many enough to be worth a timer. */
 #define BURST_MESSAGES 16
 
+/* How long to wait for the memory that a ring takes. */
+#define RING_RETRY_MS 10
+
 #define SEND_FLAGS (EVCHAN_SEND_IF_EMPTY | EVCHAN_SEND_NO_WAKE)
+
+/* The kernel had no memory for a ring. The next message makes it, or the timer, whichever comes first. */
+static void sender_ring_again(struct evchan_sender *sender)
+{
+	struct evchan_loop *loop = sender->loop;
+
+	ring_writer_not_rung(&sender->ring);
+	(void)loop->ops->timer_set(loop, sender->retry_timer, RING_RETRY_MS);
+}
 
 void sender_ring(struct evchan_sender *sender)
 {
-	sender->bells_rung++;
-	/* A bell that does not work means that the receiver is gone: its hang-up tells that. */
+	int r;
+
 	if (sender->bell == BELL_SOCKET)
-		(void)control_socket_ring(&sender->control);
+		r = control_socket_ring(&sender->control);
 	else
-		(void)bell_ring(sender->bell, sender->bell_fd);
+		r = bell_ring(sender->bell, sender->bell_fd);
+	/* Any other bell that does not work means that the receiver is gone: its hang-up tells that. */
+	if (r == -ENOMEM)
+		sender_ring_again(sender);
+	else
+		sender->bells_rung++;
+}
+
+void sender_make_check(struct evchan_sender *sender)
+{
+	/* Also while corked: what was published before the cork is waited for. */
+	if (ring_writer_owes_check(&sender->ring) && ring_writer_check(&sender->ring))
+		sender_ring(sender);
+}
+
+/* What a sender that does not get around to its loop would otherwise miss. */
+static void sender_catch_up(struct evchan_sender *sender)
+{
+	/* The receiver's answer may be there; without it there is no bell to ring (design, section 10.17). */
+	if (sender->state == SENDER_GREETING) {
+		sender_read_control(sender);
+		if (sender->due)
+			sender_notify_later(sender);
+	}
+	sender_make_check(sender);
 }
 
 void sender_publish(struct evchan_sender *sender)
 {
 	if (ring_writer_publish(&sender->ring))
 		sender_ring(sender);
-	/* The receiver's answer may be there while this process does not get around to its loop; without
-	 * it there is no bell to ring (design, section 10.17). */
-	if (sender->state == SENDER_GREETING) {
-		sender_read_control(sender);
-		if (sender->due)
-			sender_notify_later(sender);
-	}
+	if (sender->state != SENDER_CONNECTED)
+		sender_catch_up(sender);
 }
 
 /* Another message was published in full: is this a burst? */
@@ -284,13 +315,5 @@ void evchan_sender_wake(struct evchan_sender *sender)
 {
 	if (handle_is_foreign(&sender->handle))
 		return;
-	/* The welcome may be there unread; without it there is nobody to wake, and it makes the check. */
-	if (sender->state == SENDER_GREETING) {
-		sender_read_control(sender);
-		if (sender->due)
-			sender_notify_later(sender);
-	}
-	/* Also while corked: what was published before the cork is waited for. */
-	if (ring_writer_owes_check(&sender->ring) && ring_writer_check(&sender->ring))
-		sender_ring(sender);
+	sender_catch_up(sender);
 }

@@ -497,7 +497,8 @@ enum evchan_send_flags {
  * or type is EVCHAN_TYPE_RESERVED or above; -EPIPE the sender was refused for good; -EOWNERDEAD.
  *
  * On a loop, a sender that sends many messages without going back to it may leave the last look whether the receiver
- * sleeps to the loop's next turn; before a long wait elsewhere, call evchan_sender_wake().
+ * sleeps to the loop's next turn; before a long wait elsewhere, call evchan_sender_wake(). The same makes up for a
+ * wake-up for which the kernel had no memory: the loop tries it again, or the next message.
  */
 EVCHAN_API int evchan_send(struct evchan_sender *sender, uint32_t type, const void *data,
 		size_t size, unsigned flags);
