@@ -84,6 +84,7 @@ struct evchan_sender {
 	uint32_t storm_pauses;     /* since it moved */
 	uint64_t storm_ends;       /* clock_milliseconds(), of the last pause */
 	bool was_connected;
+	bool had_receiver;         /* one may have read from the ring: what it is offered to the next with */
 	bool said_bye;             /* the receiver */
 	bool told_untrusted;       /* the application, since the last trusted listener */
 	uint8_t lane_id[16];

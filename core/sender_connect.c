@@ -71,7 +71,7 @@ static int sender_say_hello(struct evchan_sender *sender)
 		.resume = sender->ring.head,
 		.header_size = (uint32_t)sender->ring.memory.header_size,
 		.bell = sender->options.bell,
-		.was_connected = sender->was_connected,
+		.was_connected = sender->had_receiver,
 		.lazy = sender->options.flags & EVCHAN_SENDER_LAZY,
 	};
 	struct control_ancillary ancillary = {
@@ -264,6 +264,10 @@ void sender_disconnect(struct evchan_sender *sender, int error)
 	if (sender->state == SENDER_CONNECTED) {
 		sender->due |= SENDER_DUE_DISCONNECTED;
 		sender->due_disconnect_error = error;
+	} else if (error != 0 && error != -ECONNRESET) {
+		/* Not a hang-up, before which all was heard: its welcome came and could not be taken, or might have
+		 * come. It may be delivering, and the next receiver has to know of repeats. */
+		sender->had_receiver = true;
 	}
 	sender_lose_connection(sender);
 	if (sender_may_reconnect(sender))
@@ -309,7 +313,8 @@ static int sender_take_welcome(struct evchan_sender *sender, const unsigned char
 static void sender_welcomed(struct evchan_sender *sender)
 {
 	sender->due |= SENDER_DUE_CONNECTED;
-	sender->due_resumed = sender->was_connected;
+	sender->due_resumed = sender->had_receiver;
+	sender->had_receiver = true;
 	sender->was_connected = true;
 	sender->welcomed_at = clock_milliseconds();
 	sender->welcomed_head = sender->ring.head;
