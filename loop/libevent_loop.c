@@ -35,7 +35,9 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <event2/event.h>
 
@@ -60,6 +62,9 @@ struct evchan_watch {
 
 struct evchan_timer {
 	struct event *event;
+	/* where libevent has no room for it: see wait_without_room() */
+	uint64_t deadline; /* 0: it has */
+	bool goes_behind;  /* those that are ready */
 	void (*fired)(void *arg);
 	void *arg;
 };
@@ -73,10 +78,10 @@ static struct libevent_loop *from_loop(struct evchan_loop *loop)
 /* ---- Events ------------------------------------------------------------------ */
 
 /* libevent reports by -1 and, where a system call failed, errno. */
-static int add(struct event *event, const struct timeval *timeout)
+static int add(struct event *event)
 {
 	errno = 0;
-	if (event_add(event, timeout) == 0)
+	if (event_add(event, NULL) == 0)
 		return 0;
 	return errno > 0 ? -errno : -EINVAL;
 }
@@ -145,7 +150,7 @@ static int watch_add(struct evchan_loop *loop, struct evchan_watch **out, int fd
 	if (r < 0)
 		goto fail_watch;
 	/* Adding an event that waits for nothing does nothing. */
-	r = add(watch->event, NULL);
+	r = add(watch->event);
 	if (r < 0)
 		goto fail_event;
 	*out = watch;
@@ -164,7 +169,7 @@ static int restart(struct event *event, short what, int priority)
 	event_assign(event, event_get_base(event), event_get_fd(event), what,
 			event_get_callback(event), event_get_callback_arg(event));
 	(void)event_priority_set(event, priority);
-	return add(event, NULL);
+	return add(event);
 }
 
 static int watch_change(
@@ -194,12 +199,69 @@ static void watch_remove(struct evchan_loop *loop, struct evchan_watch *watch)
 
 /* ---- Timers ------------------------------------------------------------------ */
 
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/*
+ * libevent keeps timers in an array, and when that is full it may find no memory for a
+ * larger one. A timer that is lost would leave its handle asleep for ever, so such a one
+ * goes around with the loop, as an active event, and is offered to libevent again each
+ * time until there is room or its time has come. That takes CPU for as long as memory is
+ * short, but no memory. An active event alone would come round in the same pass, and keep
+ * everybody else from theirs: the loop is told to look at the descriptors first, and then
+ * the timer goes behind those that were found ready.
+ */
+static void wait_without_room(struct evchan_timer *timer)
+{
+	timer->goes_behind = true;
+	event_active(timer->event, EV_TIMEOUT, 0);
+	event_base_loopcontinue(event_get_base(timer->event));
+}
+
+/* Whether libevent has taken it. */
+static bool wait_in_base(const struct evchan_timer *timer, uint64_t milliseconds)
+{
+	struct timeval timeout;
+
+	timeout.tv_sec = (time_t)(milliseconds / 1000);
+	timeout.tv_usec = (suseconds_t)(milliseconds % 1000 * 1000);
+	return event_add(timer->event, &timeout) == 0;
+}
+
+/* Whether the time of one that goes around has come. */
+static bool has_come_round(struct evchan_timer *timer)
+{
+	uint64_t now;
+
+	if (timer->goes_behind) {
+		timer->goes_behind = false;
+		event_active(timer->event, EV_TIMEOUT, 0);
+		return false;
+	}
+	now = now_ms();
+	if (timer->deadline <= now)
+		return true;
+	if (wait_in_base(timer, timer->deadline - now))
+		timer->deadline = 0;
+	else
+		wait_without_room(timer);
+	return false;
+}
+
 static void on_fired(evutil_socket_t fd, short what, void *arg)
 {
 	struct evchan_timer *timer = arg;
 
 	(void)fd;
 	(void)what;
+	if (timer->deadline && !has_come_round(timer))
+		return;
+	timer->deadline = 0;
 	timer->fired(timer->arg);
 }
 
@@ -212,6 +274,7 @@ static int timer_add(struct evchan_loop *loop, struct evchan_timer **out,
 	timer = malloc(sizeof(*timer));
 	if (timer == NULL)
 		return -ENOMEM;
+	timer->deadline = 0;
 	timer->fired = fired;
 	timer->arg = arg;
 	r = make(&timer->event, from_loop(loop), -1, 0, on_fired, timer);
@@ -233,17 +296,19 @@ static int timer_add(struct evchan_loop *loop, struct evchan_timer **out,
 static int timer_set(struct evchan_loop *loop, struct evchan_timer *timer,
 		uint32_t milliseconds)
 {
-	struct timeval timeout;
-
 	(void)loop;
-	timeout.tv_sec = milliseconds / 1000;
-	timeout.tv_usec = milliseconds % 1000 * 1000;
-	return add(timer->event, &timeout);
+	timer->deadline = 0;
+	if (!wait_in_base(timer, milliseconds)) {
+		timer->deadline = now_ms() + milliseconds;
+		wait_without_room(timer);
+	}
+	return 0;
 }
 
 static void timer_clear(struct evchan_loop *loop, struct evchan_timer *timer)
 {
 	(void)loop;
+	timer->deadline = 0;
 	event_del(timer->event);
 }
 

@@ -43,6 +43,9 @@ struct pollfd;       /* <poll.h> */
  *    the loop itself once nothing is left on it;
  *  - a timer set to 0 ms fires on a *later* turn, after other ready events have
  *    had theirs; setting a timer that is set moves it; a timer fires once;
+ *  - setting a timer should not fail: best take what it needs in `timer_add`. The
+ *    two loops of this library never let it. Where one does, what the timer was for
+ *    waits for the next event or call of the same handle;
  *  - `ready` is a hint: it may be spurious, never missing. A hang-up or an error
  *    of the descriptor counts as readable and as writable;
  *  - with EVCHAN_LOOP_EDGE each change of readiness gives at least one callback,
