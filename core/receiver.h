@@ -54,7 +54,7 @@ struct evchan_receiver {
 	struct list unfinished;      /* those that have had their share of this turn */
 	struct evchan_timer *turn_timer;
 	bool turn_timer_set;
-	bool turn_is_owed;           /* it came while a callback ran the loop: the outermost frame asks again */
+	bool turn_is_owed;           /* it came while a callback ran the loop, or could not be asked for: the outermost frame asks again */
 	uint64_t last_turn;          /* number of the loop's turn the budget is of */
 	struct lane_budget turn_budget;
 	struct list stormy;          /* lanes that are left alone for a while, see lane_storm.c */

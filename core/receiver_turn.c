@@ -28,9 +28,11 @@ void receiver_want_turn(struct evchan_receiver *receiver)
 
 	if (receiver->turn_timer_set)
 		return;
-	/* Without memory for the timer the next bell makes the turn instead; there is nobody to tell. */
+	/* A loop that has no memory for it is asked again at the receiver's next event. */
 	if (loop->ops->timer_set(loop, receiver->turn_timer, 0) == 0)
 		receiver->turn_timer_set = true;
+	else
+		receiver->turn_is_owed = true;
 }
 
 static void receiver_refill(struct evchan_receiver *receiver)

@@ -76,6 +76,7 @@ struct evchan_sender {
 	struct control_socket control;
 	struct evchan_watch *control_watch;
 	struct evchan_timer *retry_timer;
+	bool attempt_is_owed;      /* the timer could not be set */
 	uint32_t attempt;          /* since the last connection that has lasted */
 	uint64_t welcomed_at;      /* clock_milliseconds(), of this connection */
 	uint64_t welcomed_head;    /* the head then */
@@ -120,7 +121,7 @@ void sender_leave(struct evchan_sender *sender);
 /* Publishes all that is written, and rings if the receiver sleeps. */
 void sender_publish(struct evchan_sender *sender);
 
-/* Makes the look whether the receiver sleeps, if one is owed. */
+/* Makes up for what is owed: the look whether the receiver sleeps, the timer of the next attempt. */
 void sender_make_check(struct evchan_sender *sender);
 
 /* Rings the receiver, or sees to it that it is rung later. */

@@ -41,7 +41,8 @@ void sender_schedule_attempt(struct evchan_sender *sender, uint32_t at_least_ms)
 			sender->options.reconnect_max_ms, random);
 	if (delay < at_least_ms)
 		delay = at_least_ms;
-	(void)loop->ops->timer_set(loop, sender->retry_timer, delay);
+	/* A loop that has no memory for it is asked again when the sender comes by next. */
+	sender->attempt_is_owed = loop->ops->timer_set(loop, sender->retry_timer, delay) < 0;
 }
 
 /* Whose process listens: the ring is handed to it writable for its eyes, so to nobody who is not trusted. */
@@ -415,10 +416,11 @@ static void sender_read_failed(struct evchan_sender *sender, int error)
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:
-		/* The welcome stays queued; the watch would wake for it again and again. */
-		sender_unwatch(sender);
-		(void)loop->ops->timer_set(loop, sender->retry_timer,
-				SENDER_DESCRIPTORS_RETRY_MS);
+		/* The welcome stays queued; the watch would wake for it again and again, but without a timer nothing else
+		 * would. */
+		if (loop->ops->timer_set(loop, sender->retry_timer,
+				    SENDER_DESCRIPTORS_RETRY_MS) == 0)
+			sender_unwatch(sender);
 		return;
 	default:
 		sender_disconnect(sender, -EPROTO);

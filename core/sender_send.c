@@ -54,6 +54,8 @@ void sender_ring(struct evchan_sender *sender)
 
 void sender_make_check(struct evchan_sender *sender)
 {
+	if (sender->attempt_is_owed && sender->state == SENDER_WAITING)
+		sender_schedule_attempt(sender, 0);
 	/* Also while corked: what was published before the cork is waited for. */
 	if (ring_writer_owes_check(&sender->ring) && ring_writer_check(&sender->ring))
 		sender_ring(sender);
@@ -125,6 +127,9 @@ static inline void sender_committed(struct evchan_sender *sender, size_t size, u
 	}
 	ring_writer_publish_quietly(&sender->ring);
 	sender_notify_later(sender);
+	/* Nothing would make the check later. */
+	if (!sender->notify_timer_set)
+		sender_make_check(sender);
 }
 
 /* There is no room (or the ring is not empty). Notes the want; the answer is -EAGAIN, or -EPIPE if looking for room
