@@ -217,8 +217,7 @@ static void turn_receiver(struct supervisor *supervisor, uint64_t now)
 		start_receiver(supervisor);
 }
 
-/* ---- All of them
- * ---------------------------------------------------------------------- */
+/* ---- All of them ------------------------------------------------------------------- */
 
 void supervisor_open(struct supervisor *supervisor, const struct storm_options *options)
 {
@@ -241,6 +240,11 @@ void supervisor_turn(struct supervisor *supervisor)
 {
 	uint64_t now = process_now_ns();
 
+	/* If this process was kept from its turns, the others may have been, too. */
+	if (now - supervisor->turn_at > SECOND)
+		for (unsigned i = 0; i < supervisor->options->senders; i++)
+			supervisor->slots[i].progress_at = now;
+	supervisor->turn_at = now;
 	ledger_take(supervisor->ledger);
 	turn_receiver(supervisor, now);
 	for (unsigned i = 0; i < supervisor->options->senders; i++)

@@ -45,6 +45,7 @@ struct supervisor {
 	struct seat seat;
 	struct random lives; /* how long senders stay */
 	uint32_t lanes;
+	uint64_t turn_at; /* the last turn's time */
 	bool is_over; /* nobody is started any more */
 	uint64_t kills_senders, kills_receivers, shutdowns, leaves, stops;
 };
