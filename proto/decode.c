@@ -290,19 +290,91 @@ static inline const struct plan_field *expect(
 	return NULL;
 }
 
+/* The fields that begin where not every number may be read without a check. */
+__attribute__((noinline)) static const uint8_t *take_last(struct decoder *decoder,
+		const struct plan *plan, struct required *required,
+		unsigned char *message, const uint8_t *at, const uint8_t *end,
+		const struct plan_field *expected)
+{
+	const struct plan_field *field;
+	const uint8_t *value;
+
+	/* No field has less than two bytes. */
+	while (end - at >= 2) {
+		field = expect(expected, wire_load16(at));
+		if (!field) {
+			at = take_unexpected(decoder, plan, required, message, at, end,
+					&expected);
+			if (!at)
+				return NULL;
+			continue;
+		}
+		value = at + field->tag_size;
+		at = take_field(decoder, plan, field, (enum plan_kind)field->action,
+				field->wire, message, value, end);
+		if (!at)
+			return decoder->error ? NULL : decoder_fail_bytes(decoder, value);
+		if (field->is_marked)
+			mark(required, field, message);
+		expected = field + 1;
+	}
+	return at < end ? decoder_fail_bytes(decoder, at) : at;
+}
+
+/*
+ * Takes a field behind its tag where any number may be read without a check, if not in [at, end) then behind that. What is behind it
+ * may therefore be behind `end`. Else as take_field().
+ */
+__attribute__((always_inline)) static inline const uint8_t *take_freely(
+		struct decoder *decoder, const struct plan *plan,
+		const struct plan_field *field, unsigned char *message, const uint8_t *at,
+		const uint8_t *end)
+{
+	unsigned char *slot = message + field->offset;
+
+	switch ((enum plan_kind)field->action) {
+	case KIND_INT32:
+		return decode_number_freely(KIND_INT32, at, slot);
+	case KIND_SINT32:
+		return decode_number_freely(KIND_SINT32, at, slot);
+	case KIND_INT64:
+		return decode_number_freely(KIND_INT64, at, slot);
+	case KIND_SINT64:
+		return decode_number_freely(KIND_SINT64, at, slot);
+	case KIND_BOOL:
+		return decode_number_freely(KIND_BOOL, at, slot);
+	case KIND_FIXED32:
+		return decode_number_freely(KIND_FIXED32, at, slot);
+	case KIND_FIXED64:
+		return decode_number_freely(KIND_FIXED64, at, slot);
+	case KIND_STRING:
+		return at > end ? NULL : decode_string(decoder, at, end, slot);
+	case KIND_BYTES:
+	case KIND_MESSAGE:
+	case PLAN_ONEOF:
+	case PLAN_REPEATED:
+	case PLAN_PACKED:
+	case PLAN_ODD:
+		break;
+	}
+	return at > end ? NULL
+			: take_field(decoder, plan, field, (enum plan_kind)field->action,
+					  field->wire, message, at, end);
+}
+
 const uint8_t *decode_fields(struct decoder *decoder, const struct plan *plan,
 		unsigned char *message, const uint8_t *at, const uint8_t *end)
 {
+	const uint8_t *free_end = end < decoder->free_end ? end : decoder->free_end;
 	const struct plan_field *expected = plan->fields, *field;
 	struct required required = { 0, NULL };
 	const uint8_t *value;
 
 	if (plan->required_count > 64 && !required_begin(decoder, plan, &required))
 		return decoder_fail_memory(decoder, at);
-	/* No field has less than two bytes. */
-	while (end - at >= 2) {
+	while (at < free_end) {
 		field = expect(expected, wire_load16(at));
-		if (!field) {
+		if (__builtin_expect(!field, 0)) {
 			/* Its address shall not be known while it is not asked for: it is to stay in a register. */
 			const struct plan_field *next = expected;
 
@@ -314,16 +386,17 @@ const uint8_t *decode_fields(struct decoder *decoder, const struct plan *plan,
 			continue;
 		}
 		value = at + field->tag_size;
-		at = take_field(decoder, plan, field, (enum plan_kind)field->action,
-				field->wire, message, value, end);
-		if (!at)
+		at = take_freely(decoder, plan, field, message, value, end);
+		if (__builtin_expect(!at, 0))
 			return decoder->error ? NULL : decoder_fail_bytes(decoder, value);
 		if (field->is_marked)
 			mark(&required, field, message);
 		expected = field + 1;
 	}
-	if (at < end)
-		return decoder_fail_bytes(decoder, at);
+	if (at > end)
+		return decoder_fail_bytes(decoder, end);
+	if (at < end && !take_last(decoder, plan, &required, message, at, end, expected))
+		return NULL;
 	if (plan->required_count && !required_is_complete(&required, plan))
 		return decoder_fail(
 				decoder, -EBADMSG, end, "a required field is missing");
@@ -346,6 +419,7 @@ int decode_message(const ProtobufCMessage **out, struct evchan_proto_arena *aren
 
 	if (size)
 		decoder.end += size;
+	decoder.free_end = size < DECODE_FREE ? data : decoder.end - DECODE_FREE + 1;
 	if (rules->max_bytes && size > rules->max_bytes) {
 		decoder_fail(&decoder, -EMSGSIZE, data, "it is longer than allowed");
 		return decoder.error;

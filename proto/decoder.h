@@ -16,10 +16,14 @@
 #include "utf8.h"
 #include "wire.h"
 
+/* A tag of two bytes, and any number. */
+#define DECODE_FREE (2 + WIRE_VARINT_MAX)
+
 struct decoder {
 	struct evchan_proto_arena *arena;
 	const uint8_t *start; /* of the whole message */
 	const uint8_t *end;
+	const uint8_t *free_end; /* of where one may begin to read DECODE_FREE bytes without a check */
 	unsigned flags; /* enum evchan_proto_decode_flags */
 	uint32_t depth_left;
 	int error;
@@ -79,70 +83,79 @@ static inline const uint8_t *decode_bool(const uint8_t *at, const uint8_t *end, 
 {
 	protobuf_c_boolean value;
 	bool truth;
-	uint8_t byte;
+	uint8_t byte = wire_load8(at++);
 
-	if (at == end)
-		return NULL;
-	byte = wire_load8(at++);
 	truth = byte & 0x7f;
-	if (byte & 0x80)
+	if (__builtin_expect(byte & 0x80, 0))
 		at = wire_read_truth_after(at, end, &truth);
 	value = truth;
 	memcpy(out, &value, sizeof(value));
 	return at;
 }
 
-/* Reads a number of this kind into `out`; NULL: there is none, and the decoder does not know yet. */
+static inline bool kind_is_varint(enum plan_kind kind)
+{
+	return kind == KIND_INT32 || kind == KIND_SINT32 || kind == KIND_INT64 ||
+			kind == KIND_SINT64;
+}
+
+/* Stores what a varint of this kind says. */
+__attribute__((always_inline)) static inline void decode_store(
+		enum plan_kind kind, uint64_t value, void *out)
+{
+	uint32_t word = (uint32_t)value;
+
+	if (kind == KIND_SINT32)
+		word = (uint32_t)wire_zigzag32(word);
+	if (kind == KIND_SINT64)
+		value = (uint64_t)wire_zigzag64(value);
+	if (kind == KIND_INT32 || kind == KIND_SINT32)
+		memcpy(out, &word, 4);
+	else
+		memcpy(out, &value, 8);
+}
+
+/* Reads a number of this kind into `out`, where WIRE_VARINT_MAX bytes may be read; NULL: there is none, and the decoder
+ * does not know yet. */
+__attribute__((always_inline)) static inline const uint8_t *decode_number_freely(
+		enum plan_kind kind, const uint8_t *at, void *out)
+{
+	uint64_t value;
+	uint32_t word;
+
+	if (kind == KIND_FIXED32) {
+		word = wire_load32(at);
+		memcpy(out, &word, 4);
+		return at + 4;
+	}
+	if (kind == KIND_FIXED64) {
+		value = wire_load64(at);
+		memcpy(out, &value, 8);
+		return at + 8;
+	}
+	if (kind == KIND_BOOL)
+		return decode_bool(at, at + WIRE_VARINT_MAX, out);
+	at = wire_read_varint_freely(at, &value);
+	decode_store(kind, value, out);
+	return at;
+}
+
+/* The same where there may be less. */
 __attribute__((always_inline)) static inline const uint8_t *decode_number(
 		enum plan_kind kind, const uint8_t *at, const uint8_t *end, void *out)
 {
 	uint64_t value = 0;
-	uint32_t word;
 
-	switch (kind) {
-	case KIND_INT32:
-		at = wire_read_varint(at, end, &value);
-		word = (uint32_t)value;
-		memcpy(out, &word, 4);
-		return at;
-	case KIND_SINT32:
-		at = wire_read_varint(at, end, &value);
-		word = (uint32_t)wire_zigzag32((uint32_t)value);
-		memcpy(out, &word, 4);
-		return at;
-	case KIND_INT64:
-		at = wire_read_varint(at, end, &value);
-		memcpy(out, &value, 8);
-		return at;
-	case KIND_SINT64:
-		at = wire_read_varint(at, end, &value);
-		value = (uint64_t)wire_zigzag64(value);
-		memcpy(out, &value, 8);
-		return at;
-	case KIND_BOOL:
-		return decode_bool(at, end, out);
-	case KIND_FIXED32:
-		if (end - at < 4)
-			return NULL;
-		word = wire_load32(at);
-		memcpy(out, &word, 4);
-		return at + 4;
-	case KIND_FIXED64:
-		if (end - at < 8)
-			return NULL;
-		value = wire_load64(at);
-		memcpy(out, &value, 8);
-		return at + 8;
-	case KIND_STRING:
-	case KIND_BYTES:
-	case KIND_MESSAGE:
-	case PLAN_ONEOF:
-	case PLAN_REPEATED:
-	case PLAN_PACKED:
-	case PLAN_ODD:
-		break;
-	}
-	return NULL;
+	if (end - at >= WIRE_VARINT_MAX || (kind == KIND_FIXED32 && end - at >= 4) ||
+			(kind == KIND_FIXED64 && end - at >= 8))
+		return decode_number_freely(kind, at, out);
+	if (kind == KIND_BOOL)
+		return at == end ? NULL : decode_bool(at, end, out);
+	if (!kind_is_varint(kind))
+		return NULL;
+	at = wire_read_last_varint(at, end, &value);
+	decode_store(kind, value, out);
+	return at;
 }
 
 /* ---- Strings, bytes, messages ----------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 static bool is_present(const struct plan_field *field, const unsigned char *message)
 {
 	const void *pointer;
+	size_t length;
 
 	switch ((enum plan_presence)field->presence) {
 	case PRESENCE_FLAG:
@@ -28,6 +29,11 @@ static bool is_present(const struct plan_field *field, const unsigned char *mess
 	case PRESENCE_POINTER:
 		break;
 	case PRESENCE_NOT_ZERO:
+		/* Numbers and strings do not come here. */
+		memcpy(&length, message + field->offset, sizeof(length));
+		if (field->kind == KIND_BYTES)
+			return length;
+		break;
 	case PRESENCE_ALWAYS:
 	case PRESENCE_COUNT:
 		return true;
@@ -90,83 +96,37 @@ static uint8_t *put_planned_array(const struct plan_field *field,
 	return at;
 }
 
-/* A field that is there, where FIELD_MAX bytes may be written; `skips` zero, and what is empty. */
-__attribute__((always_inline)) static inline uint8_t *put_planned(
-		const struct plan_field *field, const unsigned char *member, bool skips,
+/* A field that is there, and zero maybe, where FIELD_MAX bytes may be written. */
+static uint8_t *put_planned(const struct plan_field *field, const unsigned char *member,
 		uint8_t *at, uint8_t *end, bool is_exact)
 {
 	ProtobufCBinaryData bytes;
 	const void *pointer;
-	uint64_t number;
 	size_t width = 1;
 
-	switch ((ProtobufCType)field->type) {
-	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_ENUM:
-		number = varint_of(PROTOBUF_C_TYPE_INT32, member);
-		break;
-	case PROTOBUF_C_TYPE_UINT32:
-		number = varint_of(PROTOBUF_C_TYPE_UINT32, member);
-		break;
-	case PROTOBUF_C_TYPE_SINT32:
-		number = varint_of(PROTOBUF_C_TYPE_SINT32, member);
-		break;
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_UINT64:
-		number = varint_of(PROTOBUF_C_TYPE_UINT64, member);
-		break;
-	case PROTOBUF_C_TYPE_SINT64:
-		number = varint_of(PROTOBUF_C_TYPE_SINT64, member);
-		break;
-	case PROTOBUF_C_TYPE_BOOL:
-		number = varint_of(PROTOBUF_C_TYPE_BOOL, member);
-		break;
-	case PROTOBUF_C_TYPE_FLOAT:
-	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_FIXED32:
-		number = load32(member);
-		/* Minus zero is zero. */
-		if (skips &&
-				(field->type == PROTOBUF_C_TYPE_FLOAT
-								? number & 0x7fffffff
-								: number) == 0)
-			return at;
+	switch ((enum wire_type)field->wire) {
+	case WIRE_VARINT:
+		return put_varint(put_planned_tag(field, at),
+				varint_of((ProtobufCType)field->type, member));
+	case WIRE_32BIT:
 		at = put_planned_tag(field, at);
-		store32(at, (uint32_t)number);
+		store32(at, load32(member));
 		return at + 4;
-	case PROTOBUF_C_TYPE_DOUBLE:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_FIXED64:
-		number = load64(member);
-		if (skips &&
-				(field->type == PROTOBUF_C_TYPE_DOUBLE ? number << 1
-								       : number) == 0)
-			return at;
+	case WIRE_64BIT:
 		at = put_planned_tag(field, at);
-		store64(at, number);
+		store64(at, load64(member));
 		return at + 8;
-	case PROTOBUF_C_TYPE_STRING:
-		memcpy(&pointer, member, sizeof(pointer));
-		bytes.len = pointer ? strlen(pointer) : 0;
-		if (skips && bytes.len == 0)
-			return at;
-		return put_planned_sized(field, pointer, bytes.len, at, end);
-	case PROTOBUF_C_TYPE_BYTES:
-		memcpy(&bytes, member, sizeof(bytes));
-		if (skips && bytes.len == 0)
-			return at;
-		return put_planned_sized(field, bytes.data, bytes.len, at, end);
-	case PROTOBUF_C_TYPE_MESSAGE:
-		memcpy(&pointer, member, sizeof(pointer));
-		if (skips && !pointer)
-			return at;
-		return put_planned_message(field, pointer, &width, at, end, is_exact);
-	default:
-		return NULL;
+	case WIRE_LENGTH:
+		break;
 	}
-	if (skips && number == 0)
-		return at;
-	return put_varint(put_planned_tag(field, at), number);
+	if (field->kind == KIND_BYTES) {
+		memcpy(&bytes, member, sizeof(bytes));
+		return put_planned_sized(field, bytes.data, bytes.len, at, end);
+	}
+	memcpy(&pointer, member, sizeof(pointer));
+	if (field->kind == KIND_MESSAGE)
+		return put_planned_message(field, pointer, &width, at, end, is_exact);
+	return put_planned_sized(field, pointer, pointer ? strlen(pointer) : 0, at, end);
 }
 
 /* Any field, with any room. */
@@ -179,27 +139,120 @@ __attribute__((noinline)) static uint8_t *put_unusual(const struct plan_field *f
 		return pack_field(field->descriptor, message, at, end, is_exact);
 	if (!is_present(field, message))
 		return at;
-	return put_planned(field, message + field->offset, false, at, end, is_exact);
+	return put_planned(field, message + field->offset, at, end, is_exact);
+}
+
+/* Fields from this one on, whatever the room. */
+__attribute__((noinline)) static uint8_t *put_last(const struct plan_field *field,
+		const ProtobufCMessage *message, uint8_t *at, uint8_t *end, bool is_exact)
+{
+	for (; at && field->packing != PACKING_END; field++)
+		at = field->packing == PACKING_OTHER
+				? put_unusual(field, (const unsigned char *)message, at,
+						  end, is_exact)
+				: pack_field(field->descriptor,
+						  (const unsigned char *)message, at, end,
+						  is_exact);
+	return at && message->n_unknown_fields ? pack_unknown(message, at, end) : at;
+}
+
+/* Where FIELD_MAX bytes may be written. */
+static inline uint8_t *put_planned_varint(
+		const struct plan_field *field, uint64_t number, uint8_t *at)
+{
+	return number ? put_varint(put_planned_tag(field, at), number) : at;
+}
+
+static inline uint8_t *put_planned_fixed32(
+		const struct plan_field *field, uint32_t number, uint8_t *at)
+{
+	at = put_planned_tag(field, at);
+	store32(at, number);
+	return at + 4;
+}
+
+static inline uint8_t *put_planned_fixed64(
+		const struct plan_field *field, uint64_t number, uint8_t *at)
+{
+	at = put_planned_tag(field, at);
+	store64(at, number);
+	return at + 8;
+}
+
+static inline uint8_t *put_planned_string(const struct plan_field *field,
+		const unsigned char *member, uint8_t *at, const uint8_t *end)
+{
+	const char *string;
+
+	memcpy(&string, member, sizeof(string));
+	if (!string || !*string)
+		return at;
+	return put_planned_sized(field, string, strlen(string), at, end);
 }
 
 uint8_t *pack_planned(const struct plan *plan, const ProtobufCMessage *message,
 		uint8_t *at, uint8_t *end, bool is_exact)
 {
-	const struct plan_field *field = plan->fields,
-				*behind = field + plan->field_count;
 	const unsigned char *base = (const unsigned char *)message;
+	const struct plan_field *field = plan->fields;
 
 	/* Somebody has put another type's message there: it knows best. */
 	if (message->descriptor != plan->descriptor)
 		return pack_fields(message, at, end, is_exact);
-	for (; field < behind; field++) {
-		if (field->is_plain && end - at >= FIELD_MAX)
-			at = put_planned(field, base + field->offset, true, at, end,
-					is_exact);
-		else
+	for (; end - at >= FIELD_MAX; field++) {
+		const unsigned char *member = base + field->offset;
+		uint64_t number = 0;
+
+		switch ((enum plan_packing)field->packing) {
+		case PACKING_INT32:
+			number = varint_of(PROTOBUF_C_TYPE_INT32, member);
+			break;
+		case PACKING_UINT32:
+			number = load32(member);
+			break;
+		case PACKING_SINT32:
+			number = zigzag32(load32(member));
+			break;
+		case PACKING_INT64:
+			number = load64(member);
+			break;
+		case PACKING_SINT64:
+			number = zigzag64(load64(member));
+			break;
+		case PACKING_BOOL:
+			number = load32(member) != 0;
+			break;
+		case PACKING_FIXED32:
+			if (load32(member))
+				at = put_planned_fixed32(field, load32(member), at);
+			continue;
+		case PACKING_FLOAT:
+			if (load32(member) << 1)
+				at = put_planned_fixed32(field, load32(member), at);
+			continue;
+		case PACKING_FIXED64:
+			if (load64(member))
+				at = put_planned_fixed64(field, load64(member), at);
+			continue;
+		case PACKING_DOUBLE:
+			if (load64(member) << 1)
+				at = put_planned_fixed64(field, load64(member), at);
+			continue;
+		case PACKING_STRING:
+			at = put_planned_string(field, member, at, end);
+			if (!at)
+				return NULL;
+			continue;
+		case PACKING_OTHER:
 			at = put_unusual(field, base, at, end, is_exact);
-		if (!at)
-			return NULL;
+			if (!at)
+				return NULL;
+			continue;
+		case PACKING_END:
+			return message->n_unknown_fields ? pack_unknown(message, at, end)
+							 : at;
+		}
+		at = put_planned_varint(field, number, at);
 	}
-	return message->n_unknown_fields ? pack_unknown(message, at, end) : at;
+	return put_last(field, message, at, end, is_exact);
 }

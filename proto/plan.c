@@ -174,6 +174,42 @@ static enum plan_presence presence_of(const ProtobufCFieldDescriptor *field)
 	return PRESENCE_FLAG;
 }
 
+static enum plan_packing packing_of(ProtobufCType type)
+{
+	switch (type) {
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_ENUM:
+		return PACKING_INT32;
+	case PROTOBUF_C_TYPE_UINT32:
+		return PACKING_UINT32;
+	case PROTOBUF_C_TYPE_SINT32:
+		return PACKING_SINT32;
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_UINT64:
+		return PACKING_INT64;
+	case PROTOBUF_C_TYPE_SINT64:
+		return PACKING_SINT64;
+	case PROTOBUF_C_TYPE_BOOL:
+		return PACKING_BOOL;
+	case PROTOBUF_C_TYPE_SFIXED32:
+	case PROTOBUF_C_TYPE_FIXED32:
+		return PACKING_FIXED32;
+	case PROTOBUF_C_TYPE_FLOAT:
+		return PACKING_FLOAT;
+	case PROTOBUF_C_TYPE_SFIXED64:
+	case PROTOBUF_C_TYPE_FIXED64:
+		return PACKING_FIXED64;
+	case PROTOBUF_C_TYPE_DOUBLE:
+		return PACKING_DOUBLE;
+	case PROTOBUF_C_TYPE_STRING:
+		return PACKING_STRING;
+	case PROTOBUF_C_TYPE_BYTES:
+	case PROTOBUF_C_TYPE_MESSAGE:
+		break;
+	}
+	return PACKING_OTHER;
+}
+
 /* What it looks like at the beginning. */
 static void compile_tag(struct plan_field *field, unsigned wire)
 {
@@ -214,7 +250,8 @@ static void compile_field(struct plan *plan, struct plan_field *field,
 	/* A required field with a default is as good as there. */
 	if (descriptor->label == PROTOBUF_C_LABEL_REQUIRED && !descriptor->default_value)
 		field->required_place = (uint16_t)++plan->required_count;
-	field->is_plain = field->presence == PRESENCE_NOT_ZERO && field->mask;
+	if (field->presence == PRESENCE_NOT_ZERO && field->mask)
+		field->packing = (uint8_t)packing_of(descriptor->type);
 	field->is_marked = field->required_place ||
 			(field->rule == RULE_SINGLE && field->quantifier);
 }
@@ -322,8 +359,10 @@ static struct plan *plan_new(const ProtobufCMessageDescriptor *descriptor)
 	plan_init_message(descriptor, image);
 	for (unsigned i = 0; i < plan->field_count; i++)
 		compile_field(plan, &plan->fields[i], &descriptor->fields[i]);
-	for (unsigned i = 0; i < PLAN_SENTINELS; i++)
+	for (unsigned i = 0; i < PLAN_SENTINELS; i++) {
 		plan->fields[plan->field_count + i].tag = UINT16_MAX;
+		plan->fields[plan->field_count + i].packing = PACKING_END;
+	}
 	return plan;
 }
 

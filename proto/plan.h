@@ -53,6 +53,23 @@ enum plan_presence {
 	PRESENCE_COUNT,   /* of the array */
 };
 
+/* How the packer takes a field that is there unless it is zero or empty, with a tag of one or two bytes. */
+enum plan_packing {
+	PACKING_OTHER = 0, /* any other field */
+	PACKING_INT32,
+	PACKING_UINT32,
+	PACKING_SINT32,
+	PACKING_INT64,
+	PACKING_SINT64,
+	PACKING_BOOL,
+	PACKING_FIXED32,
+	PACKING_FLOAT, /* minus zero is zero */
+	PACKING_FIXED64,
+	PACKING_DOUBLE, /* likewise */
+	PACKING_STRING,
+	PACKING_END, /* behind the last */
+};
+
 struct plan;
 
 struct plan_field {
@@ -67,7 +84,7 @@ struct plan_field {
 	uint8_t wire;     /* enum wire_type of one value */
 	bool is_packable; /* repeated, and a length may hold many */
 	bool is_marked; /* that it came is noted: in its has_, or because it is required */
-	bool is_plain;  /* there unless it is zero, with a tag of one or two bytes */
+	uint8_t packing; /* enum plan_packing */
 	uint16_t element_size;
 	uint16_t required_place; /* its place among the checked required fields + 1; 0: not one */
 	uint32_t id;
@@ -98,7 +115,10 @@ struct plan_table {
 	size_t count;
 	size_t room;
 };
-#define PLAN_TABLE_NONE { NULL, 0, 0 }
+#define PLAN_TABLE_NONE \
+	{ \
+		NULL, 0, 0 \
+	}
 
 /* Finds a descriptor's plan, or makes it and those of all message types it refers to. Errors: -ENOMEM; -EINVAL not a
  * descriptor. On error the table has the plans it had. */

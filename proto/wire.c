@@ -59,50 +59,31 @@ const uint8_t *wire_read_length(const uint8_t *at, const uint8_t *end, size_t *l
 /* ---- Varints ------------------------------------------------------------------------------- */
 
 const uint8_t *wire_read_last_varint(
-		uint8_t byte, const uint8_t *at, const uint8_t *end, uint64_t *value)
+		const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
-	uint64_t sum = byte & 0x7f;
-	unsigned shift = 7;
+	uint64_t sum = 0;
+	unsigned shift = 0;
+	uint8_t byte;
 
-	at++;
-	while (byte & 0x80) {
+	do {
 		if (at == end || shift > 63)
 			return NULL;
 		byte = wire_load8(at++);
 		sum |= (uint64_t)(byte & 0x7f) << shift;
 		shift += 7;
-	}
+	} while (byte & 0x80);
 	*value = sum;
 	return at;
 }
 
-/* Joins the low seven bits of each byte. */
-static inline uint64_t join_sevens(uint64_t word)
+const uint8_t *wire_read_longest_varint(uint64_t word, const uint8_t *at, uint64_t *value)
 {
-	word &= UINT64_C(0x7f7f7f7f7f7f7f7f);
-	word = (word & UINT64_C(0x00ff00ff00ff00ff)) |
-			(word & UINT64_C(0xff00ff00ff00ff00)) >> 1;
-	word = (word & UINT64_C(0x0000ffff0000ffff)) |
-			(word & UINT64_C(0xffff0000ffff0000)) >> 2;
-	return (word & UINT64_C(0x00000000ffffffff)) |
-			(word & UINT64_C(0xffffffff00000000)) >> 4;
-}
+	uint64_t sum = wire_join_sevens(word);
+	uint8_t byte = wire_load8(at + 8);
 
-/* Nine or ten bytes. */
-static const uint8_t *read_longest_varint(
-		uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value)
-{
-	uint64_t sum = join_sevens(word);
-	uint8_t byte;
-
-	at += 8;
-	if (at == end)
-		return NULL;
-	byte = wire_load8(at++);
 	sum |= (uint64_t)(byte & 0x7f) << 56;
+	at += 9;
 	if (byte & 0x80) {
-		if (at == end)
-			return NULL;
 		byte = wire_load8(at++);
 		if (byte & 0x80)
 			return NULL;
@@ -110,18 +91,6 @@ static const uint8_t *read_longest_varint(
 	}
 	*value = sum;
 	return at;
-}
-
-const uint8_t *wire_read_long_varint(
-		uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value)
-{
-	uint64_t ends = ~word & UINT64_C(0x8080808080808080);
-
-	if (!ends)
-		return read_longest_varint(word, at, end, value);
-	/* Up to the lowest byte without its top bit. */
-	*value = join_sevens(word & (ends ^ (ends - 1)));
-	return at + (unsigned)__builtin_ctzll(ends) / 8 + 1;
 }
 
 const uint8_t *wire_read_truth_after(const uint8_t *at, const uint8_t *end, bool *truth)

@@ -27,6 +27,9 @@ enum wire_type {
 	WIRE_32BIT = 5,
 };
 
+/* Bytes of a varint at most. */
+#define WIRE_VARINT_MAX 10
+
 /* ---- Loads ---------------------------------------------------------------------------- */
 
 typedef uint16_t wire_unaligned16 __attribute__((aligned(1), may_alias));
@@ -107,41 +110,59 @@ const uint8_t *wire_read_length_after(
 
 /* ---- Varints ------------------------------------------------------------------------------- */
 
-/* Those of more bytes, of which the first, or the first eight, were loaded; `at` is where it begins. */
+/* Near the end: byte by byte. */
 const uint8_t *wire_read_last_varint(
-		uint8_t byte, const uint8_t *at, const uint8_t *end, uint64_t *value);
-const uint8_t *wire_read_long_varint(
-		uint64_t word, const uint8_t *at, const uint8_t *end, uint64_t *value);
+		const uint8_t *at, const uint8_t *end, uint64_t *value);
 
-/* One or two bytes are the usual case. Near the end there are no eight to be loaded. */
+/* One of nine or ten bytes, of which the first eight were loaded; `at` is where it begins. */
+const uint8_t *wire_read_longest_varint(
+		uint64_t word, const uint8_t *at, uint64_t *value);
+
+/* Joins the low seven bits of each byte. */
+static inline uint64_t wire_join_sevens(uint64_t word)
+{
+	word &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+	word = (word & UINT64_C(0x00ff00ff00ff00ff)) |
+			(word & UINT64_C(0xff00ff00ff00ff00)) >> 1;
+	word = (word & UINT64_C(0x0000ffff0000ffff)) |
+			(word & UINT64_C(0xffff0000ffff0000)) >> 2;
+	return (word & UINT64_C(0x00000000ffffffff)) |
+			(word & UINT64_C(0xffffffff00000000)) >> 4;
+}
+
+/* Where WIRE_VARINT_MAX bytes may be read. One or two bytes are the usual case. */
+static inline const uint8_t *wire_read_varint_freely(const uint8_t *at, uint64_t *value)
+{
+	uint64_t word = wire_load64(at), ends;
+
+	if (!(word & 0x80)) {
+		*value = word & 0x7f;
+		return at + 1;
+	}
+	if (!(word & 0x8000)) {
+		*value = (word & 0x7f) | (word >> 1 & 0x3f80);
+		return at + 2;
+	}
+	ends = ~word & UINT64_C(0x8080808080808080);
+	if (__builtin_expect(!ends, 0)) {
+		/* Its address is to be known there only: it is to stay in a register. */
+		uint64_t longest;
+
+		at = wire_read_longest_varint(word, at, &longest);
+		*value = longest;
+		return at;
+	}
+	/* Up to the lowest byte without its top bit. */
+	*value = wire_join_sevens(word & (ends ^ (ends - 1)));
+	return at + (unsigned)__builtin_ctzll(ends) / 8 + 1;
+}
+
 static inline const uint8_t *wire_read_varint(
 		const uint8_t *at, const uint8_t *end, uint64_t *value)
 {
-	uint64_t word, longer = 0;
-
-	if (__builtin_expect(end - at >= 8, 1)) {
-		word = wire_load64(at);
-		if (!(word & 0x80)) {
-			*value = word & 0x7f;
-			return at + 1;
-		}
-		if (!(word & 0x8000)) {
-			*value = (word & 0x7f) | (word >> 1 & 0x3f80);
-			return at + 2;
-		}
-		at = wire_read_long_varint(word, at, end, &longer);
-	} else {
-		if (at == end)
-			return NULL;
-		word = wire_load8(at);
-		if (!(word & 0x80)) {
-			*value = word;
-			return at + 1;
-		}
-		at = wire_read_last_varint((uint8_t)word, at, end, &longer);
-	}
-	*value = longer;
-	return at;
+	if (end - at >= WIRE_VARINT_MAX)
+		return wire_read_varint_freely(at, value);
+	return wire_read_last_varint(at, end, value);
 }
 
 /* A varint as a truth: any bit counts, those that fit into no number too. Its first byte was loaded; `at` is behind that, and
