@@ -2,10 +2,13 @@
 /*
  * evchan_bench_proto_channel: log records from one process to another, each in a libevent loop, in several ways:
  *
- *	typed   evchan_proto_send(), and a typed callback
- *	raw     evchan_send() of as many bytes, which are only counted: what the lane itself can do
- *	stock   protobuf-c's pack, a bufferevent on a UNIX stream socket, protobuf-c's unpack (bench_proto_stock.c); and
- *	        stock-tuned
+ *	typed         evchan_proto_send() for each, and a typed callback
+ *	typed-corked  the same in batches of 32, which are published together
+ *	raw           evchan_send() of as many bytes, which are only counted: what the lane itself can do
+ *	stock         protobuf-c's pack, a bufferevent on a UNIX stream socket, protobuf-c's unpack
+ *	stock-tuned   the same as fast as it gets (bench_proto_stock.c)
+ *
+ *	--quick, --repeat ROUNDS, --seconds SECONDS, --ways NAME,...
  *
  * The ways take turns, round by round, so that a slow phase of the machine hits all of them. A round has new
  * processes and a new channel. Both ends are on CPUs of their own, and then both on one: the sum of what they cost.
@@ -13,7 +16,6 @@
 
 #include "bench_proto_channel.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +23,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
-#include <evchan/libevent.h>
-#include <evchan/proto.h>
-
 #include "process.h"
 
 #define ROUNDS_MAX 51
-#define CAPACITY (1u << 20)
-#define RAW_TYPE 1u
 
 static unsigned rounds = 11;
 static double seconds = 0.4;
@@ -91,188 +86,6 @@ bool channel_count(struct channel_round *round)
 	return true;
 }
 
-/* ---- evchan ---------------------------------------------------------------------------------- */
-
-struct evchan_end {
-	struct channel_round *round;
-	struct event_base *base;
-	struct evchan_loop *loop;
-	struct evchan_proto_types *types; /* NULL: raw */
-	struct evchan_sender *sender;
-	struct evchan_proto_sender *typed_sender;
-	struct evchan_proto_receiver *typed_receiver;
-	uint8_t raw[256];
-	size_t raw_size;
-	uint32_t number;
-};
-
-static void must(int r, const char *what)
-{
-	if (r < 0)
-		process_die("%s: %s", what, evchan_strerror(r));
-}
-
-static void open_evchan(
-		struct evchan_end *end, struct channel_round *round, bool is_typed)
-{
-	memset(end, 0, sizeof(*end));
-	end->round = round;
-	end->base = event_base_new();
-	if (!end->base)
-		process_die("no event base");
-	must(evchan_libevent_loop_new(&end->loop, end->base), "loop");
-	if (!is_typed)
-		return;
-	must(evchan_proto_types_new(&end->types), "types");
-	must(evchan_proto_types_add(
-			     end->types, &evchan__example__log_record__descriptor, 0),
-			"type");
-}
-
-static void close_evchan(struct evchan_end *end)
-{
-	evchan_proto_types_free(end->types);
-	evchan_libevent_loop_free(end->loop);
-	event_base_free(end->base);
-}
-
-/* All that the ring takes. */
-static void fill_ring(struct evchan_end *end)
-{
-	int r = 0;
-
-	while (r == 0) {
-		if (end->types)
-			r = evchan_proto_send(end->typed_sender,
-					&channel_record(end->number)->base, 0);
-		else
-			r = evchan_send(end->sender, RAW_TYPE, end->raw, end->raw_size,
-					0);
-		if (r == 0)
-			end->number++;
-	}
-	if (r != -EAGAIN)
-		must(r, "send");
-}
-
-static void on_connected(struct evchan_sender *sender, int resumed, void *arg)
-{
-	(void)sender;
-	(void)resumed;
-	fill_ring(arg);
-}
-
-static void on_writable(struct evchan_sender *sender, void *arg)
-{
-	(void)sender;
-	fill_ring(arg);
-}
-
-static void on_disconnected(struct evchan_sender *sender, int error, void *arg)
-{
-	struct evchan_end *end = arg;
-
-	(void)sender;
-	(void)error;
-	event_base_loopbreak(end->base);
-}
-
-static void send_evchan(struct channel_round *round, bool is_typed)
-{
-	struct evchan_sender_callbacks callbacks = EVCHAN_SENDER_CALLBACKS_INIT;
-	struct evchan_sender_options options = EVCHAN_SENDER_OPTIONS_INIT;
-	struct evchan_end end;
-
-	open_evchan(&end, round, is_typed);
-	end.raw_size = protobuf_c_message_pack(&channel_record(1000)->base, end.raw);
-	options.capacity = CAPACITY;
-	callbacks.connected = on_connected;
-	callbacks.writable = on_writable;
-	callbacks.disconnected = on_disconnected;
-	must(evchan_sender_new(&end.sender, end.loop, round->address, &options,
-			     &callbacks, &end),
-			"sender");
-	if (is_typed)
-		must(evchan_proto_sender_new(&end.typed_sender, end.sender, end.types),
-				"typed sender");
-	event_base_dispatch(end.base);
-	evchan_proto_sender_free(end.typed_sender);
-	evchan_sender_free(end.sender);
-	close_evchan(&end);
-}
-
-static void on_record(const struct evchan_proto_message *message, void *arg)
-{
-	struct evchan_end *end = arg;
-
-	channel_read(end->round, (const Evchan__Example__LogRecord *)message->message);
-	if (channel_count(end->round))
-		event_base_loopbreak(end->base);
-}
-
-static void on_message(struct evchan_receiver *receiver,
-		const struct evchan_message *message, void *arg)
-{
-	struct evchan_end *end = arg;
-	const uint8_t *bytes = message->data;
-
-	(void)receiver;
-	if (end->types) {
-		must(evchan_proto_dispatch(end->typed_receiver, message), "dispatch");
-		return;
-	}
-	end->round->sum += bytes[0] + bytes[message->size - 1];
-	if (channel_count(end->round))
-		event_base_loopbreak(end->base);
-}
-
-static void receive_evchan(struct channel_round *round, bool is_typed)
-{
-	struct evchan_receiver_callbacks callbacks = EVCHAN_RECEIVER_CALLBACKS_INIT;
-	struct evchan_receiver *receiver;
-	struct evchan_end end;
-
-	open_evchan(&end, round, is_typed);
-	if (is_typed) {
-		must(evchan_proto_receiver_new(
-				     &end.typed_receiver, end.types, NULL, NULL, &end),
-				"typed receiver");
-		must(evchan_proto_on(end.typed_receiver,
-				     &evchan__example__log_record__descriptor, on_record,
-				     &end),
-				"callback");
-	}
-	callbacks.message = on_message;
-	must(evchan_receiver_new(
-			     &receiver, end.loop, round->address, NULL, &callbacks, &end),
-			"receiver");
-	atomic_store(&round->is_open, true);
-	event_base_dispatch(end.base);
-	evchan_receiver_free(receiver);
-	evchan_proto_receiver_free(end.typed_receiver);
-	close_evchan(&end);
-}
-
-static void send_typed(struct channel_round *round)
-{
-	send_evchan(round, true);
-}
-
-static void receive_typed(struct channel_round *round)
-{
-	receive_evchan(round, true);
-}
-
-static void send_raw(struct channel_round *round)
-{
-	send_evchan(round, false);
-}
-
-static void receive_raw(struct channel_round *round)
-{
-	receive_evchan(round, false);
-}
-
 /* ---- Rounds ---------------------------------------------------------------------------------- */
 
 static const struct way {
@@ -280,18 +93,13 @@ static const struct way {
 	void (*send)(struct channel_round *round);
 	void (*receive)(struct channel_round *round);
 } ways[] = {
-	{ "typed", send_typed, receive_typed },
-	{ "raw", send_raw, receive_raw },
+	{ "typed", channel_send_typed, channel_receive_typed },
+	{ "typed-corked", channel_send_batches, channel_receive_typed },
+	{ "raw", channel_send_raw, channel_receive_raw },
 	{ "stock", channel_send_stock, channel_receive_stock },
 	{ "stock-tuned", channel_send_tuned, channel_receive_tuned },
 };
-enum {
-	TYPED,
-	RAW,
-	STOCK,
-	TUNED,
-	WAY_COUNT
-};
+#define WAY_COUNT (sizeof(ways) / sizeof(ways[0]))
 
 struct task {
 	const struct way *way;
@@ -318,19 +126,24 @@ static void run_sender(void *arg)
 	task->way->send(task->round);
 }
 
-struct figures {
-	double rate;   /* records per second */
-	double cpu_ns; /* of both processes, for a record */
+/* What is measured in a round. */
+enum figure {
+	RATE,         /* million records per second */
+	SENDER_CPU,   /* ns for a record */
+	RECEIVER_CPU, /* the same */
+	BOTH_CPU,
+	FIGURE_COUNT
 };
 
-static struct figures run_round(const struct way *way, enum placement placement)
+static void run_round(const struct way *way, enum placement placement,
+		double figures[FIGURE_COUNT])
 {
 	static unsigned number;
 	struct channel_round *round = mmap(NULL, sizeof(*round), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct task task = { way, placement, round };
 	pid_t receiver, sender;
-	struct figures figures;
+	double count;
 
 	if (round == MAP_FAILED ||
 			socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
@@ -345,15 +158,24 @@ static struct figures run_round(const struct way *way, enum placement placement)
 	sender = process_start(run_sender, &task);
 	if (!process_wait(receiver, 60))
 		process_die("%s: a round does not end", way->name);
-	figures.rate = round->rate;
-	figures.cpu_ns = (double)(round->receiver_ns + process_cpu_ns(sender)) /
-			(double)round->count;
+	count = (double)round->count;
+	figures[RATE] = round->rate / 1e6;
+	figures[SENDER_CPU] = (double)process_cpu_ns(sender) / count;
+	figures[RECEIVER_CPU] = (double)round->receiver_ns / count;
+	figures[BOTH_CPU] = figures[SENDER_CPU] + figures[RECEIVER_CPU];
 	process_kill(sender);
 	close(round->fds[0]);
 	close(round->fds[1]);
 	munmap(round, sizeof(*round));
-	return figures;
 }
+
+static bool is_wanted[WAY_COUNT];
+
+/* ---- Results --------------------------------------------------------------------------------- */
+
+struct results {
+	double figures[WAY_COUNT][ROUNDS_MAX][FIGURE_COUNT];
+};
 
 static int compare_doubles(const void *one, const void *other)
 {
@@ -369,52 +191,122 @@ static double median(double *values)
 	return values[rounds / 2];
 }
 
-static void print_values(const char *name, double *values, const char *unit)
+static double median_of(const struct results *results, unsigned way, enum figure figure)
 {
-	printf("  %-26s %9.2f", name, median(values));
-	printf(" [%.2f %.2f] %s\n", values[0], values[rounds - 1], unit);
+	double values[ROUNDS_MAX];
+
+	for (unsigned i = 0; i < rounds; i++)
+		values[i] = results->figures[way][i][figure];
+	return median(values);
 }
 
-static void print_ratios(const char *name, const double *ones, const double *others)
+/* How many times better the first way is. */
+static void print_ratio(const struct results *results, enum figure figure, unsigned one,
+		unsigned other)
 {
 	double ratios[ROUNDS_MAX];
 
-	for (unsigned i = 0; i < rounds; i++)
-		ratios[i] = ones[i] / others[i];
-	print_values(name, ratios, "times");
+	for (unsigned i = 0; i < rounds; i++) {
+		double a = results->figures[one][i][figure];
+		double b = results->figures[other][i][figure];
+
+		ratios[i] = figure == RATE ? a / b : b / a;
+	}
+	printf("  %6.2f", median(ratios));
+	printf(" [%5.2f %5.2f]", ratios[0], ratios[rounds - 1]);
+}
+
+static void print_results(const struct results *results)
+{
+	printf("  %-13s %11s %10s %12s %9s\n", "", "million/s", "sender ns",
+			"receiver ns", "both ns");
+	for (unsigned way = 0; way < WAY_COUNT; way++) {
+		if (!is_wanted[way])
+			continue;
+		printf("  %-13s %11.2f %10.1f %12.1f %9.1f\n", ways[way].name,
+				median_of(results, way, RATE),
+				median_of(results, way, SENDER_CPU),
+				median_of(results, way, RECEIVER_CPU),
+				median_of(results, way, BOTH_CPU));
+	}
+	/* Against what is typed. */
+	for (unsigned one = 0; one < 2; one++) {
+		for (unsigned other = 2; other < WAY_COUNT; other++) {
+			if (!is_wanted[one] || !is_wanted[other])
+				continue;
+			printf("  %-12s / %-11s  rate", ways[one].name, ways[other].name);
+			print_ratio(results, RATE, one, other);
+			printf("  CPU");
+			print_ratio(results, BOTH_CPU, one, other);
+			printf("\n");
+		}
+	}
 }
 
 static void compare_ways(enum placement placement)
 {
-	double rates[WAY_COUNT][ROUNDS_MAX], costs[WAY_COUNT][ROUNDS_MAX];
+	static struct results results;
 
-	for (unsigned round = 0; round < rounds; round++) {
-		for (unsigned i = 0; i < WAY_COUNT; i++) {
-			struct figures figures = run_round(&ways[i], placement);
+	for (unsigned round = 0; round < rounds; round++)
+		for (unsigned way = 0; way < WAY_COUNT; way++)
+			if (is_wanted[way])
+				run_round(&ways[way], placement,
+						results.figures[way][round]);
+	printf("%s\n", placement_name(placement));
+	print_results(&results);
+}
 
-			rates[i][round] = figures.rate / 1e6;
-			costs[i][round] = figures.cpu_ns;
+/* ---- Options --------------------------------------------------------------------------------- */
+
+static void want_only(const char *list)
+{
+	for (unsigned way = 0; way < WAY_COUNT; way++) {
+		size_t length = strlen(ways[way].name);
+		const char *at = list;
+
+		is_wanted[way] = false;
+		while (at && !is_wanted[way]) {
+			is_wanted[way] = strncmp(at, ways[way].name, length) == 0 &&
+					(at[length] == ',' || at[length] == '\0');
+			at = strchr(at, ',');
+			at = at ? at + 1 : NULL;
 		}
 	}
-	printf("%s\n", placement_name(placement));
-	print_ratios("rate: typed / raw", rates[TYPED], rates[RAW]);
-	print_ratios("rate: typed / stock", rates[TYPED], rates[STOCK]);
-	print_ratios("rate: typed / stock-tuned", rates[TYPED], rates[TUNED]);
-	print_ratios("CPU: stock / typed", costs[STOCK], costs[TYPED]);
-	print_ratios("CPU: stock-tuned / typed", costs[TUNED], costs[TYPED]);
-	for (unsigned i = 0; i < WAY_COUNT; i++) {
-		print_values(ways[i].name, rates[i], "million/s");
-		print_values("", costs[i], "ns of CPU time each");
+}
+
+static void read_options(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *name = argv[i];
+
+		if (strcmp(name, "--quick") == 0) {
+			rounds = 1;
+			seconds = 0.02;
+			continue;
+		}
+		if (++i == argc)
+			process_die("%s: not an option, or it has no value", name);
+		if (strcmp(name, "--repeat") == 0)
+			rounds = (unsigned)atoi(argv[i]);
+		else if (strcmp(name, "--seconds") == 0)
+			seconds = atof(argv[i]);
+		else if (strcmp(name, "--ways") == 0)
+			want_only(argv[i]);
+		else
+			process_die("%s: no such option", name);
 	}
+	if (rounds == 0 || rounds > ROUNDS_MAX || !(seconds > 0))
+		process_die("out of range: --repeat 1 to %d, --seconds more than 0",
+				ROUNDS_MAX);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && strcmp(argv[1], "--quick") == 0) {
-		rounds = 1;
-		seconds = 0.02;
-	}
-	printf("log records of %zu bytes: median [min max] of %u rounds of %.2f s\n",
+	for (unsigned way = 0; way < WAY_COUNT; way++)
+		is_wanted[way] = true;
+	read_options(argc, argv);
+	printf("log records of %zu bytes: medians of %u rounds of %.2f s, ratios [min "
+	       "max]\n",
 			protobuf_c_message_get_packed_size(&channel_record(1000)->base),
 			rounds, seconds);
 	compare_ways(PLACEMENT_APART);

@@ -18,7 +18,6 @@ struct channel_round {
 	int fds[2];           /* a socket pair: the receiver's end first */
 	atomic_bool is_open;  /* the receiver listens */
 	double rate;          /* messages per second */
-	double cpu_ns;        /* of both processes, for a message */
 	uint64_t receiver_ns; /* CPU time of the receiver, in all */
 	/* The receiver's. */
 	uint64_t count;
@@ -35,6 +34,13 @@ bool channel_count(struct channel_round *round);
 
 /* What a receiver does with a record: looks whether it is the next, and reads here and there. */
 void channel_read(struct channel_round *round, const Evchan__Example__LogRecord *record);
+
+/* bench_proto_lane.c: through evchan. */
+void channel_send_typed(struct channel_round *round);
+void channel_send_batches(struct channel_round *round);
+void channel_receive_typed(struct channel_round *round);
+void channel_send_raw(struct channel_round *round);
+void channel_receive_raw(struct channel_round *round);
 
 /* bench_proto_stock.c: protobuf_c_message_pack(), libevent's bufferevent on a UNIX stream socket, protobuf_c_message_unpack(). */
 void channel_send_stock(struct channel_round *round);
