@@ -25,9 +25,9 @@ static void set_up(void)
 	if (types)
 		return;
 	FUZZ_CHECK(evchan_proto_types_new(&types) == 0);
-	for (size_t i = 0; i < SCHEMA_COUNT; i++)
-		FUZZ_CHECK(evchan_proto_types_add(
-					   types, all_schemas[i], (uint32_t)i + 1) == 0);
+	for (size_t i = 0; i < ORACLE_COUNT; i++)
+		FUZZ_CHECK(evchan_proto_types_add(types, oracle_schema(i),
+					   (uint32_t)i + 1) == 0);
 	FUZZ_CHECK(evchan_proto_arena_new(&arena, 0) == 0);
 	FUZZ_CHECK(evchan_proto_arena_new(&small_arena, 2048) == 0);
 }
@@ -127,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	uint8_t *exact;
 
 	set_up();
-	descriptor = all_schemas[fuzz_byte(&input) % SCHEMA_COUNT];
+	descriptor = oracle_schema(fuzz_byte(&input) % ORACLE_COUNT);
 	flags = fuzz_byte(&input) & known;
 	size = fuzz_left(&input);
 	exact = fuzz_exact_copy(input.at, size);
