@@ -6,11 +6,13 @@
  *	evchan-video send ADDRESS [FRAMES]
  *
  * The sender opens the three planes in the ring and lets its "camera" fill them; the receiver sums up every byte of them in the
- * ring. No pixel is copied. At the end both say how many frames per second that were.
+ * ring. At the end both say how many frames per second that were, and the receiver how many bytes of planes it found anywhere
+ * else than in the ring, which is to be none.
  */
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +46,7 @@ struct program {
 	uint64_t count;
 	uint64_t frames;
 	uint64_t sum;
+	uint64_t copied; /* bytes of planes */
 	double begin;
 	int exit_status;
 };
@@ -60,8 +63,8 @@ static void say_rate(const struct program *program, const char *what)
 {
 	double seconds = now_seconds() - program->begin;
 
-	printf("%s %" PRIu64 " frames in %.2f s: %.1f frames/s, %.2f GB/s, pixels copied: 0\n", what,
-			program->frames, seconds, (double)program->frames / seconds,
+	printf("%s %" PRIu64 " frames in %.2f s: %.1f frames/s, %.2f GB/s", what, program->frames, seconds,
+			(double)program->frames / seconds,
 			(double)program->frames * (double)PIXELS * 1.5 / 1e9 / seconds);
 }
 
@@ -161,6 +164,7 @@ static void on_drained(struct evchan_sender *sender, void *arg)
 
 	(void)sender;
 	say_rate(program, "sent");
+	printf("\n");
 	event_base_loopbreak(program->base);
 }
 
@@ -201,16 +205,27 @@ static int run_sender(struct program *program, const char *address)
 
 /* ---- Receiving ------------------------------------------------------------------------- */
 
+/* Whether a plane is where the message is. */
+static bool is_in_place(const ProtobufCBinaryData *plane, const struct evchan_message *raw)
+{
+	uintptr_t start = (uintptr_t)raw->data, at = (uintptr_t)plane->data;
+
+	return at >= start && at + plane->len <= start + raw->size;
+}
+
 /* Stands for an encoder, or a screen: it reads every byte. */
-static uint64_t show(const ProtobufCBinaryData *plane)
+static void show(struct program *program, const ProtobufCBinaryData *plane,
+		const struct evchan_message *raw)
 {
 	uint64_t sum = 0, word;
 
+	if (!is_in_place(plane, raw))
+		program->copied += plane->len;
 	for (size_t at = 0; at + sizeof(word) <= plane->len; at += sizeof(word)) {
 		memcpy(&word, plane->data + at, sizeof(word));
 		sum += word;
 	}
-	return sum;
+	program->sum += sum;
 }
 
 static void on_frame(const struct evchan_proto_message *message, void *arg)
@@ -221,7 +236,9 @@ static void on_frame(const struct evchan_proto_message *message, void *arg)
 
 	if (program->frames++ == 0)
 		program->begin = now_seconds();
-	program->sum += show(&frame->y) + show(&frame->u) + show(&frame->v);
+	show(program, &frame->y, message->raw);
+	show(program, &frame->u, message->raw);
+	show(program, &frame->v, message->raw);
 }
 
 static void on_message(struct evchan_receiver *receiver, const struct evchan_message *raw, void *arg)
@@ -241,6 +258,7 @@ static void on_left(struct evchan_receiver *receiver, struct evchan_lane *lane,
 	(void)reason;
 	evchan_proto_left(program->typed_receiver, lane);
 	say_rate(program, "received");
+	printf(", %" PRIu64 " bytes copied\n", program->copied);
 	event_base_loopbreak(program->base);
 }
 
