@@ -125,6 +125,27 @@ enum evchan_bell parse_bell(const char *option, const char *text)
 	usage_error("%s: '%s' is neither 'eventfd' nor 'pipe'", option, text);
 }
 
+/* Users are allowed by number only. Allowing any makes the socket of a path open to all (mode 0666): the
+ * permissions of a file cannot express a list of users, and the receiver asks the kernel who is connecting anyway. */
+void allow_uid(struct evchan_receiver_options *receiver, uid_t **list, const char *text)
+{
+	uid_t *longer;
+
+	receiver->socket_mode = 0666;
+	if (strcmp(text, "any") == 0) {
+		receiver->flags |= EVCHAN_RECEIVER_ANY_UID;
+		return;
+	}
+	longer = reallocarray(*list, receiver->allow_uid_count + 1, sizeof(*longer));
+	if (!longer)
+		usage_error("--allow-uid: out of memory");
+	/* The highest number means "no user" to the kernel. */
+	longer[receiver->allow_uid_count++] =
+			(uid_t)parse_number("--allow-uid", text, 0, UINT32_MAX - 1);
+	*list = longer;
+	receiver->allow_uids = longer;
+}
+
 void print_version(void)
 {
 	printf("%s %s\n", program_name, evchan_version());

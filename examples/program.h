@@ -30,6 +30,9 @@ uint64_t parse_size(const char *option, const char *text);
 /* "eventfd" or "pipe", or usage_error(). */
 enum evchan_bell parse_bell(const char *option, const char *text);
 
+/* Lets a user send: a number, or "any". `*list` grows, and is what the options point to. Or usage_error(). */
+void allow_uid(struct evchan_receiver_options *receiver, uid_t **list, const char *text);
+
 /* What --version prints. */
 void print_version(void);
 

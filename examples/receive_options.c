@@ -2,10 +2,6 @@
 
 /*
  * The command line of evchan-receive.
- *
- * Users are allowed by number only. Allowing any makes the socket of a path open to all (mode 0666):
- * the permissions of a file cannot express a list of users, and the receiver asks the kernel who is
- * connecting anyway.
  */
 
 #include "receive_options.h"
@@ -13,7 +9,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "program.h"
 
@@ -85,26 +80,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static void allow_uid(struct receive_options *options, const char *text)
-{
-	struct evchan_receiver_options *receiver = &options->receiver;
-	uid_t *list;
-
-	receiver->socket_mode = 0666;
-	if (strcmp(text, "any") == 0) {
-		receiver->flags |= EVCHAN_RECEIVER_ANY_UID;
-		return;
-	}
-	list = reallocarray(options->allow_uids, receiver->allow_uid_count + 1, sizeof(*list));
-	if (!list)
-		usage_error("--allow-uid: out of memory");
-	/* The highest number means "no user" to the kernel. */
-	list[receiver->allow_uid_count++] =
-			(uid_t)parse_number("--allow-uid", text, 0, UINT32_MAX - 1);
-	options->allow_uids = list;
-	receiver->allow_uids = list;
-}
-
 static void read_option(struct receive_options *options, int code)
 {
 	switch (code) {
@@ -134,7 +109,7 @@ static void read_option(struct receive_options *options, int code)
 				(uint32_t)parse_number("--max-senders", optarg, 1, UINT32_MAX);
 		break;
 	case OPTION_ALLOW_UID:
-		allow_uid(options, optarg);
+		allow_uid(&options->receiver, &options->allow_uids, optarg);
 		break;
 	case OPTION_BELL:
 		options->receiver.bell = parse_bell("--bell", optarg);
