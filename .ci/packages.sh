@@ -12,11 +12,12 @@ set -euo pipefail
 
 packages_for() {
 	case $1 in
-	build) echo 'cmake ninja-build gcc libc6-dev pkg-config|pkgconf libevent-dev libprotobuf-c-dev protobuf-c-compiler' ;;
+	build) echo 'cmake ninja-build gcc libc6-dev pkg-config|pkgconf libevent-dev libprotobuf-c-dev protobuf-c-compiler libnats-dev libsodium-dev' ;;
 	test) echo 'g++ libcmocka-dev libprotobuf-dev strace valgrind' ;;
 	# Not gcc-multilib: it conflicts with the cross compilers, gcc-12-multilib does not.
 	bench) echo 'libzmq3-dev libnng-dev libqb-dev gnuplot-nox' ;;
-	ci) echo 'git clang libclang-rt-14-dev spin gcc-12-multilib libc6-dev-i386' ;;
+	# Debian's nats-server starts one on all interfaces where there is systemd: not for everybody who runs the tests.
+	ci) echo 'git clang libclang-rt-14-dev spin gcc-12-multilib libc6-dev-i386 nats-server' ;;
 	*)
 		echo "packages.sh: no such purpose: $1 (build, test, bench, ci)" >&2
 		return 2
