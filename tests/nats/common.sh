@@ -17,7 +17,7 @@ server_answers() {
 }
 
 server_has_ports() {
-	port=$(grep -oE '"nats://127\.0\.0\.1:[0-9]+"' "$work"/nats-server_*.ports 2>/dev/null |
+	port=$(grep -oE '"(nats|tls)://127\.0\.0\.1:[0-9]+"' "$work"/nats-server_*.ports 2>/dev/null |
 		grep -oE '[0-9]+"' | tr -d '"')
 	[ -n "$port" ]
 }
@@ -39,10 +39,26 @@ kill_server() {
 	wait_for "$server"
 }
 
+# Whether the bridge has a handler of SIGUSR1, which comes behind that of SIGTERM.
+bridge_catches_signals() {
+	local name key value
+	# Before it is another program, it is a copy of this shell, which catches all sorts of signals.
+	read -r name <"/proc/$bridge/comm"
+	[ "$name" = evchan-nats ] || return 1
+	while read -r key value; do
+		if [ "$key" = SigCgt: ]; then
+			(((16#$value >> 9) & 1))
+			return
+		fi
+	done <"/proc/$bridge/status"
+	return 1
+}
+
 # start_bridge OPTION...: sets $bridge. What it says is in $work/bridge.err, of all bridges.
 start_bridge() {
 	"$nats" --server "$url" "$@" 2>>"$work/bridge.err" &
 	bridge=$!
+	until_true bridge_catches_signals
 }
 
 stop_bridge() {

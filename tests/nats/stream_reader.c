@@ -5,7 +5,7 @@
  *
  *	ID <tab> SUBJECT <tab> TYPE <tab> TYPE-NAME <tab> SCHEMA <tab> PAYLOAD
  *
- * for headers that are not there: "-". It shares no code with the bridge, and asks the server how many
+ * with "-" for headers that are not there, and \OOO for bytes of the payload that cannot be printed. It shares no code with the bridge, and asks the server how many
  * messages there are before it reads them: none more, none less.
  */
 
@@ -30,13 +30,24 @@ static const char *header(natsMsg *message, const char *key)
 	return natsMsgHeader_Get(message, key, &value) == NATS_OK ? value : "-";
 }
 
+static void print_payload(const unsigned char *bytes, int size)
+{
+	for (; size > 0; size--, bytes++) {
+		if (*bytes < 0x20 || *bytes >= 0x7f || *bytes == '\\')
+			printf("\\%03o", *bytes);
+		else
+			putchar(*bytes);
+	}
+	putchar('\n');
+}
+
 static void print(natsMsg *message)
 {
 	printf("%s\t%s\t%s\t%s\t%s\t", header(message, "Nats-Msg-Id"), natsMsg_GetSubject(message),
 			header(message, "Evchan-Type"), header(message, "Evchan-Type-Name"),
 			header(message, "Evchan-Schema"));
-	fwrite(natsMsg_GetData(message), 1, (size_t)natsMsg_GetDataLength(message), stdout);
-	putchar('\n');
+	print_payload((const unsigned char *)natsMsg_GetData(message),
+			natsMsg_GetDataLength(message));
 }
 
 static uint64_t count_messages(jsCtx *context, const char *stream)
