@@ -65,9 +65,10 @@ static struct arrival *find(struct arrival_queue *queue, uint64_t sequence)
 {
 	struct arrival *arrival;
 
-	STAILQ_FOREACH(arrival, queue, link)
-	if (arrival->sequence == sequence)
-		return arrival;
+	STAILQ_FOREACH(arrival, queue, link) {
+		if (arrival->sequence == sequence)
+			return arrival;
+	}
 	return NULL;
 }
 

@@ -141,9 +141,10 @@ static void start_emptying(struct forward *forward)
 	if (evchan_receiver_shutdown(forward->receiver) < 0)
 		out_of_memory();
 	forward->is_paused = false;
-	LIST_FOREACH(source, &forward->sources, link)
-	if (!source->is_gone)
-		evchan_lane_pause(source->lane);
+	LIST_FOREACH(source, &forward->sources, link) {
+		if (!source->is_gone)
+			evchan_lane_pause(source->lane);
+	}
 }
 
 void forward_advance_end(struct forward *forward)

@@ -103,7 +103,7 @@ static void reject(
 	forward->too_large++;
 	if (!source->is_evicted && !source->has_left) {
 		complain("the lane '%s' of pid %d, uid %u is evicted: a message of %zu "
-		         "bytes: %s",
+			 "bytes: %s",
 				evchan_lane_label(source->lane), (int)peer.pid,
 				(unsigned)peer.uid, publication->held->size, why);
 		evchan_lane_evict(source->lane, why);
@@ -157,7 +157,7 @@ void forward_publish(struct forward *forward, struct publication *publication)
 				status == NATS_MAX_PAYLOAD
 						? "it is larger than NATS takes"
 						: "its subject is longer than NATS "
-		                                  "takes");
+						  "takes");
 	} else if (status == NATS_CONNECTION_CLOSED) {
 		/* `closed` will come, if it has not yet. */
 		stop_flowing(forward, NULL);
@@ -228,9 +228,10 @@ void forward_check_acks(struct forward *forward)
 	uint64_t latest = now_ms() - forward->options->ack_wait * 1000;
 
 	/* Behind a refused one, which waits for the others, may be the oldest that was published. */
-	TAILQ_FOREACH(oldest, &forward->publications.queue, link)
-	if (oldest->message)
-		break;
+	TAILQ_FOREACH(oldest, &forward->publications.queue, link) {
+		if (oldest->message)
+			break;
+	}
 	if (!oldest || oldest->published_at > latest)
 		return;
 	complain("no acknowledgement for %" PRIu64 " s; the connection is given up",
@@ -250,8 +251,9 @@ static void on_closed(void *arg)
 	struct forward *forward = arg;
 	struct publication *publication;
 
-	TAILQ_FOREACH(publication, &forward->publications.queue, link)
-	publication_clear(&forward->publications, publication);
+	TAILQ_FOREACH(publication, &forward->publications.queue, link) {
+		publication_clear(&forward->publications, publication);
+	}
 	stop_flowing(forward, NULL);
 	pause_or_resume(forward);
 }

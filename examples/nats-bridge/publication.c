@@ -111,8 +111,9 @@ struct publication *publications_find(
 {
 	struct publication *publication;
 
-	LIST_FOREACH(publication, bucket_of(publications, message), by_message)
-	if (publication->message == message)
-		return publication;
+	LIST_FOREACH(publication, bucket_of(publications, message), by_message) {
+		if (publication->message == message)
+			return publication;
+	}
 	return NULL;
 }

@@ -63,7 +63,7 @@ static size_t read_varint(const uint8_t *bytes, size_t size, size_t *value)
 static bool is_name(const uint8_t *bytes, size_t size)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
-	                              "YZ0123456789_.";
+				      "YZ0123456789_.";
 
 	for (size_t i = 0; i < size; i++)
 		if (!bytes[i] || !strchr(allowed, bytes[i]))

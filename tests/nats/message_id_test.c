@@ -5,9 +5,9 @@
  * other uid, lane or sequence; and nothing of the lane id can be read in them.
  */
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
 

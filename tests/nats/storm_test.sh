@@ -18,7 +18,7 @@ if [ -n "$long" ]; then
 	server_kills=3
 fi
 # What one message takes in the store, at least.
-stored_bytes=100
+stored_bytes=50
 
 bytes_in_store() {
 	find "$store" -name '*.blk' -printf '%s\n' 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }'

@@ -43,8 +43,9 @@ static void print_payload(const unsigned char *bytes, int size)
 
 static void print(natsMsg *message)
 {
-	printf("%s\t%s\t%s\t%s\t%s\t", header(message, "Nats-Msg-Id"), natsMsg_GetSubject(message),
-			header(message, "Evchan-Type"), header(message, "Evchan-Type-Name"),
+	printf("%s\t%s\t%s\t%s\t%s\t", header(message, "Nats-Msg-Id"),
+			natsMsg_GetSubject(message), header(message, "Evchan-Type"),
+			header(message, "Evchan-Type-Name"),
 			header(message, "Evchan-Schema"));
 	print_payload((const unsigned char *)natsMsg_GetData(message),
 			natsMsg_GetDataLength(message));
@@ -70,7 +71,8 @@ static void read_messages(jsCtx *context, const char *stream, uint64_t count)
 	jsSubOptions_Init(&options);
 	options.Stream = stream;
 	options.Ordered = true;
-	check(js_SubscribeSync(&subscription, context, ">", NULL, &options, NULL), "subscribing");
+	check(js_SubscribeSync(&subscription, context, ">", NULL, &options, NULL),
+			"subscribing");
 	check(natsSubscription_SetPendingLimits(subscription, -1, -1), "limits");
 	for (; count > 0; count--) {
 		check(natsSubscription_NextMsg(&message, subscription, 20000), "reading");

@@ -5,9 +5,9 @@
  * means something to NATS; different words give different tokens.
  */
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,8 @@ static void hostile_words_stay_one_token(void **state)
 	assert_subject("a.{label}", "b.c", "0", "a.b%2Ec");
 	assert_subject("a.{label}", ">", "0", "a.%3E");
 	assert_subject("a.{label}", "*", "0", "a.%2A");
-	assert_subject("a.{label}", "x\r\nPUB y 1\r\n", "0", "a.x%0D%0APUB%20y%201%0D%0A");
+	assert_subject("a.{label}", "x\r\nPUB y 1\r\n", "0",
+			"a.x%0D%0APUB%20y%201%0D%0A");
 	assert_subject("a.{label}", "", "0", "a.%");
 	assert_subject("a.{label}", "\xff\x01", "0", "a.%FF%01");
 	assert_subject("a.{type}", "", "x-y z", "a.x%2Dy%20z");
@@ -78,7 +79,8 @@ static void any_label_makes_a_legal_subject(void **state)
 
 static void different_labels_differ(void **state)
 {
-	static const char *const labels[] = { "", "%", "%25", "a.b", "a%2Eb", "a-b", "a_b", ">", "%3E" };
+	static const char *const labels[] = { "", "%", "%25", "a.b", "a%2Eb", "a-b",
+		"a_b", ">", "%3E" };
 	char texts[sizeof(labels) / sizeof(labels[0])][SUBJECT_MAX];
 	size_t count = sizeof(labels) / sizeof(labels[0]);
 
@@ -94,8 +96,8 @@ static void different_labels_differ(void **state)
 
 static void bad_templates_are_refused(void **state)
 {
-	static const char *const templates[] = { "", ".a", "a.", "a..b", "a b", "a.*", "a.>", "{lable}",
-		"a.}", "$JS.API.x", "a\n", "\xc3\xa4" };
+	static const char *const templates[] = { "", ".a", "a.", "a..b", "a b", "a.*",
+		"a.>", "{lable}", "a.}", "$JS.API.x", "a\n", "\xc3\xa4" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(templates) / sizeof(templates[0]); i++)
