@@ -265,6 +265,8 @@ int collector_run(const struct options *options, const struct sockets *sockets,
 
 	/* Of the terminal: the supervisor ends this process when its turn has come. */
 	signal(SIGINT, SIG_IGN);
+	/* A limit on the size of files is one more reason why the log cannot be written. */
+	signal(SIGXFSZ, SIG_IGN);
 	clock_gettime(CLOCK_REALTIME, &now);
 	collector.totals.start_us =
 			(uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;

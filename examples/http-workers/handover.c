@@ -62,6 +62,14 @@ static void report(struct handover *handover)
 		complain("%s", evchan_strerror(r));
 }
 
+/* So that a collector knows its workers before their first record. */
+static void on_connected(struct evchan_sender *sender, int resumed, void *arg)
+{
+	(void)sender;
+	(void)resumed;
+	report(arg);
+}
+
 static void on_writable(struct evchan_sender *sender, void *arg)
 {
 	(void)sender;
@@ -113,6 +121,7 @@ static int open_sender(struct handover *handover, struct evchan_loop *loop,
 	char label[32];
 	int r;
 
+	callbacks.connected = on_connected;
 	callbacks.writable = on_writable;
 	callbacks.drained = on_drained;
 	callbacks.refused = on_refused;

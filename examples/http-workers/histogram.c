@@ -22,12 +22,10 @@ static unsigned index_of(uint64_t value)
 			(unsigned)__builtin_clzll(
 					value); /* of the highest bit, at least 4 */
 	step = (unsigned)(value >> (power - STEP_BITS)) & (HISTOGRAM_STEPS - 1);
-	if (power - STEP_BITS + 1 >= HISTOGRAM_POWERS)
-		return HISTOGRAM_POWERS * HISTOGRAM_STEPS - 1;
 	return (power - STEP_BITS + 1) * HISTOGRAM_STEPS + step;
 }
 
-/* The largest value of a bucket. */
+/* The largest value of a bucket; that of the last one by overflow to 0. */
 static uint64_t last_of(unsigned index)
 {
 	unsigned shift = index / HISTOGRAM_STEPS;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define HISTOGRAM_STEPS 16  /* buckets for each power of two */
-#define HISTOGRAM_POWERS 60 /* larger values count as the largest */
+#define HISTOGRAM_POWERS 61 /* the values below 16, and then up to 2^64 */
 
 struct histogram {
 	uint64_t counts[HISTOGRAM_POWERS * HISTOGRAM_STEPS];

@@ -49,7 +49,7 @@ static void write_answers(struct evbuffer *text, const struct totals *totals)
 			if (totals->workers[i].answers[class] > 0 || class == 2)
 				evbuffer_add_printf(text,
 						"http_workers_requests_total{worker=\"%"
-				                "u\","
+						"u\","
 						"code=\"%s\"} %" PRIu64 "\n",
 						i, classes[class],
 						totals->workers[i].answers[class]);
@@ -75,21 +75,21 @@ static void write_durations(struct evbuffer *text, const struct histogram *durat
 {
 	head(text, "request_duration_seconds", "histogram",
 			"From a request's arrival until its answer was given to the "
-	                "socket.");
+			"socket.");
 	for (unsigned power = FIRST_POWER; power <= LAST_POWER; power++) {
 		uint64_t limit = UINT64_C(1) << power;
 
 		/* Whole microseconds: below 2^n is the same as at most 2^n - 1. */
 		evbuffer_add_printf(text,
 				"http_workers_request_duration_seconds_bucket{le=\"%."
-		                "6f\"} "
+				"6f\"} "
 				"%" PRIu64 "\n",
 				(double)(limit - 1) / 1e6,
 				histogram_below(durations, limit));
 	}
 	evbuffer_add_printf(text,
 			"http_workers_request_duration_seconds_bucket{le=\"+Inf\"} "
-	                "%" PRIu64 "\n"
+			"%" PRIu64 "\n"
 			"http_workers_request_duration_seconds_sum %.6f\n"
 			"http_workers_request_duration_seconds_count %" PRIu64 "\n",
 			durations->count, (double)durations->sum / 1e6, durations->count);
@@ -105,7 +105,7 @@ static void write_log(struct evbuffer *text, const struct totals *totals)
 			"Times the log could not be written.", totals->log_failures);
 	plain(text, "repeats_total", "counter",
 			"Records passed over, since a collector before this one had "
-	                "logged them.",
+			"logged them.",
 			totals->repeats);
 	plain(text, "malformed_total", "counter", "Messages that were no records.",
 			totals->malformed);

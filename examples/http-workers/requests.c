@@ -37,6 +37,8 @@
 /* What nginx calls an answer that nobody has waited for. */
 #define STATUS_CLIENT_GONE 499
 
+#define ANSWERS_PER_CLOSE 500
+
 struct exchange {
 	LIST_ENTRY(exchange) link;
 	struct requests *requests;
@@ -54,6 +56,7 @@ struct requests {
 	struct event_base *base;
 	struct handover *handover;
 	unsigned worker;
+	uint64_t answers;
 	LIST_HEAD(, exchange) exchanges;
 	struct event *idle_event;
 	void (*idle)(void *arg); /* NULL: not finishing */
@@ -168,13 +171,22 @@ static void on_closed(struct evhttp_connection *connection, void *arg)
 
 /* ---- The answer ------------------------------------------------------------------ */
 
+/*
+ * A client that never closes its connection would stay with its worker for ever, and those that were started again
+ * would have nothing to do: now and then one is asked to come anew.
+ */
+static bool is_last_of_connection(struct requests *requests)
+{
+	return requests->idle || ++requests->answers % ANSWERS_PER_CLOSE == 0;
+}
+
 static void add_headers(const struct exchange *exchange)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(exchange->request);
 	char length[24];
 
 	evhttp_add_header(headers, "Content-Type", "text/plain; charset=us-ascii");
-	if (exchange->requests->idle)
+	if (is_last_of_connection(exchange->requests))
 		evhttp_add_header(headers, "Connection", "close");
 	if (exchange->request->type == EVHTTP_REQ_HEAD) {
 		evutil_snprintf(length, sizeof(length), "%zu",

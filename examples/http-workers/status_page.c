@@ -16,12 +16,12 @@
 static const char beginning[] =
 		"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		"<meta http-equiv=\"refresh\" "
-                "content=\"2\">\n<title>http-workers</title>\n"
+		"content=\"2\">\n<title>http-workers</title>\n"
 		"<style>\nbody { font: 15px sans-serif; margin: 2em auto; max-width: "
-                "50em; }\n"
+		"50em; }\n"
 		"td, th { padding: 0.2em 1em; text-align: right; }\n"
 		"tr:nth-child(even) { background: #eee; }\n.bad { color: #b00; "
-                "}\n</style>\n"
+		"}\n</style>\n"
 		"</head>\n<body>\n<h1>http-workers</h1>\n";
 
 static void row(struct evbuffer *text, const char *name, uint64_t value, const char *unit)
@@ -36,7 +36,7 @@ static void write_summary(struct evbuffer *text, const struct totals *totals)
 
 	evbuffer_add_printf(text,
 			"<p>This collector has been running for %.0f seconds, and was "
-	                "started "
+			"started "
 			"again %" PRIu32 " times.</p>\n",
 			seconds, totals->incarnation);
 }
@@ -55,7 +55,7 @@ static void write_workers(struct evbuffer *text, const struct totals *totals)
 	evbuffer_add_printf(text,
 			"<h2>Workers</h2>\n<table>\n<tr><th>worker</th><th>state</th>"
 			"<th>requests</th><th>errors</th><th>body "
-	                "bytes</th><th>dropped</th>"
+			"bytes</th><th>dropped</th>"
 			"<th>restarts</th></tr>\n");
 	for (unsigned i = 0; i < totals->worker_count; i++) {
 		const struct worker_totals *worker = &totals->workers[i];

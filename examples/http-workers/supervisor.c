@@ -223,6 +223,7 @@ static void begin_end(struct supervisor *supervisor)
 
 	if (!supervisor->is_ending) {
 		supervisor->is_ending = true;
+		complain("the workers are told to end");
 		signal_workers(supervisor, SIGTERM);
 		return;
 	}

@@ -114,7 +114,7 @@ static void on_impatience(evutil_socket_t fd, short what, void *arg)
 		complain("worker %u does not wait for its requests any longer",
 				worker->number);
 	complain("worker %u does not wait for the collector any longer: %llu bytes of "
-	         "records "
+		 "records "
 		 "are on their way",
 			worker->number,
 			(unsigned long long)handover_pending(worker->handover));
