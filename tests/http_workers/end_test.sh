@@ -40,6 +40,20 @@ after_load() {
 	echo "SIGTERM after load: $requests requests, $lines lines"
 }
 
+# The collector has taken nothing for a while, and dies when the end begins: workers wait until the next one has it all.
+collector_dies_at_the_end() {
+	rm "$log"
+	start_server --capacity 16M
+	read_metrics
+	kill -STOP "$(pid_of collector)"
+	start_wrk 1 /
+	finish_wrk
+	kill -KILL "$(pid_of collector)"
+	stop_server
+	expect_all_recorded "$requests" "$connections"
+	echo "collector killed at the end: $requests requests, $lines lines"
+}
+
 # ask_and_wait PATH: sends a request, on $slow, and returns when the only worker has it: it takes connections in their
 # order, and the one behind this one was answered.
 ask_and_wait() {
@@ -107,6 +121,7 @@ command_line() {
 
 command_line
 after_load
+collector_dies_at_the_end
 in_flight
 supervisor_killed
 second_signal

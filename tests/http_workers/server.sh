@@ -20,7 +20,8 @@ start_server() {
 # stop_server: in order, and with everything written.
 stop_server() {
 	kill -TERM "$supervisor"
-	expect_exit 0 "$supervisor" "http-workers: $(cat "$work/server.err")"
+	wait_for "$supervisor"
+	[ "$status" = 0 ] || fail "http-workers ends with $status: $(cat "$work/server.err")"
 	check_malformed
 }
 
@@ -70,7 +71,8 @@ wrk_is_over() {
 # finish_wrk: sets $requests and $broken, the connections that ended by themselves.
 finish_wrk() {
 	local connect=0 read=0 write=0 timeout=0 errors
-	expect_exit 0 "$wrk" "wrk: $(cat "$work/wrk.out")"
+	wait_for "$wrk"
+	[ "$status" = 0 ] || fail "wrk ends with $status: $(cat "$work/wrk.out")"
 	requests=$(sed -nE 's/^ +([0-9]+) requests in .*/\1/p' "$work/wrk.out")
 	[ -n "$requests" ] || fail "wrk says: $(cat "$work/wrk.out")"
 	errors=$(sed -nE 's/.*connect ([0-9]+), read ([0-9]+), write ([0-9]+), timeout ([0-9]+).*/\1 \2 \3 \4/p' \

@@ -10,9 +10,14 @@ start_relay() {
 	relay=$!
 }
 
+expect_relay_ended() {
+	wait_for "$relay"
+	[ "$status" = 0 ] || fail "the relay ends with $status: $(cat "$work/relay.err")"
+}
+
 stop_relay() {
 	kill -TERM "$relay"
-	expect_exit 0 "$relay" "the relay: $(cat "$work/relay.err")"
+	expect_relay_ended
 }
 
 # start_ahead OPTION...: who receives what the relay sends.
@@ -92,7 +97,7 @@ full_to_the_end() {
 	wait_for "$sender"
 	kill -TERM "$relay"
 	start_ahead
-	expect_exit 0 "$relay" "the relay: $(cat "$work/relay.err")"
+	expect_relay_ended
 	stop_receiver
 	check_lines 1
 }
