@@ -3,7 +3,7 @@
 relay_program=$build/examples/other-loops/evchan-relay-$1
 [ -x "$relay_program" ] || skip "not built, its loop's library is missing: $relay_program"
 senders=3
-lines=$(scaled 50000)
+lines=30000 # three times that does not fit into the relay's ring, nor one of it into a sender's
 
 start_relay() {
 	"$relay_program" "$address" "$work/ahead" 2>"$work/relay.err" &
@@ -36,24 +36,6 @@ check_lines() {
 	[ "$(wc -l <"$work/output")" = $(($1 * lines)) ] || fail 'there are more lines than were sent'
 }
 
-# Many senders through the relay at once, into a ring that fills: OPTION... slows the receiver ahead.
-stream() {
-	local pids=() pid i
-	start_relay
-	for ((i = 0; i < senders; i++)); do
-		"$send" --wait "$address" "$work/lines$i" &
-		pids+=($!)
-	done
-	start_ahead "$@"
-	# What a sender ends with status 0 for was consumed by the relay, and is no longer in its own ring.
-	for pid in "${pids[@]}"; do
-		expect_exit 0 "$pid" 'evchan-send --wait'
-	done
-	stop_relay
-	stop_receiver
-	check_lines "$senders"
-}
-
 # Whether these processes sleep, and are not even woken while they are looked at.
 all_sleep() {
 	local pid name state rest before
@@ -74,6 +56,43 @@ switches_of() {
 	for pid; do
 		cat "/proc/$pid/status"
 	done | awk '/ctxt_switches/ { sum += $2 } END { print sum }'
+}
+
+start_senders() {
+	local i
+	pids=()
+	for ((i = 0; i < senders; i++)); do
+		"$send" --wait "$address" "$work/lines$i" &
+		pids+=($!)
+	done
+}
+
+# finish: what a sender ends with status 0 for was consumed by the relay, and what the relay ends for was consumed ahead.
+finish() {
+	local pid
+	for pid in "${pids[@]}"; do
+		expect_exit 0 "$pid" 'evchan-send --wait'
+	done
+	stop_relay
+	stop_receiver
+	check_lines "$senders"
+}
+
+# Many senders at once.
+stream() {
+	start_relay
+	start_ahead
+	start_senders
+	finish
+}
+
+# First there is nobody ahead: the relay's ring fills, then those of its senders, and all wait. Then everything flows.
+stream_from_full() {
+	start_relay
+	start_senders
+	until_true all_sleep "$relay" "${pids[@]}"
+	start_ahead
+	finish
 }
 
 # When nothing comes, nothing runs.
@@ -107,7 +126,7 @@ for ((i = 0; i < senders; i++)); do
 	sed "s/^/s$i /" "$work/numbers" >"$work/lines$i"
 done
 stream
-stream --slow 1
+stream_from_full
 idle
 full_to_the_end
 echo "$((2 * senders * lines)) messages of $senders senders went through evchan-relay-$1"
