@@ -125,22 +125,40 @@ static double now_ns(void)
 
 struct side {
 	void (*run)(const struct sample *sample);
+	unsigned batch; /* runs between looks at the clock, which cost as much as some */
 	double ns[ROUNDS_MAX];
 };
 
 static void run_round(struct side *side, const struct sample *sample, unsigned round)
 {
 	double begin = now_ns(), end = begin + seconds * 1e9, now;
-	unsigned batch = sample->size > 100000 ? 1 : 32;
 	double count = 0;
 
 	do {
-		for (unsigned i = 0; i < batch; i++)
+		for (unsigned i = 0; i < side->batch; i++)
 			side->run(sample);
-		count += batch;
+		count += side->batch;
 		now = now_ns();
 	} while (now < end);
 	side->ns[round] = (now - begin) / count;
+}
+
+/* As many runs as take some microseconds. Also warms up. */
+static void choose_batch(struct side *side, const struct sample *sample)
+{
+	double begin, end;
+
+	side->batch = 1;
+	side->run(sample);
+	for (;;) {
+		begin = now_ns();
+		for (unsigned i = 0; i < side->batch; i++)
+			side->run(sample);
+		end = now_ns();
+		if (end - begin > 10e3 || side->batch >= 1u << 16)
+			return;
+		side->batch *= 2;
+	}
 }
 
 static int compare_doubles(const void *one, const void *other)
@@ -188,7 +206,7 @@ static void compare(const char *what, const struct sample *sample,
 	double ratios[ROUNDS_MAX];
 
 	for (unsigned i = 0; i < 2; i++)
-		sides[i].run(sample); /* warm */
+		choose_batch(&sides[i], sample);
 	for (unsigned round = 0; round < rounds; round++) {
 		for (unsigned i = 0; i < 2; i++)
 			run_round(&sides[i], sample, round);
