@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * The combined log format, and two fields behind it:
+ * The combined log format, and three fields behind it:
  *
- *	CLIENT - - [DAY/MONTH/YEAR:HH:MM:SS +0000] "METHOD TARGET HTTP/1.1" STATUS BYTES "REFERER" "AGENT" MICROSECONDS WORKER-STREAM-SEQUENCE
+ *	CLIENT - - [DAY/MONTH/YEAR:HH:MM:SS +0000] "METHOD TARGET HTTP/1.1" STATUS BYTES "REFERER" "AGENT" MICROSECONDS DROPPED WORKER-STREAM-SEQUENCE
  *
  * The last is the id of the request. With it the log itself tells what is in it: a collector that starts reads
  * the end of the log (log_tail.c) and knows which records it must not write again, and whoever reads the log
- * sees by a gap in the sequence that records were dropped.
+ * sees by a gap in the sequence that records are missing. DROPPED is how many the process had dropped by then: as many as are
+ * missing of it, or something was lost.
  *
  * Client text is escaped as Apache does it: a quote, a backslash, and every byte that is not printable ASCII. Nobody
  * can begin a line of his own by what he sends.
@@ -114,9 +115,11 @@ size_t log_line_format(char *line, const HttpWorkers__AccessRecord *record)
 	at = put_quoted(at, &record->referer);
 	*at++ = ' ';
 	at = put_quoted(at, &record->user_agent);
-	at += sprintf(at, " %" PRIu64 " %" PRIu32 "-%016" PRIx64 "-%" PRIu64 "\n",
-			record->duration_us, record->worker, record->stream,
-			record->sequence);
+	at += sprintf(at,
+			" %" PRIu64 " %" PRIu64 " %" PRIu32 "-%016" PRIx64 "-%" PRIu64
+			"\n",
+			record->duration_us, record->dropped, record->worker,
+			record->stream, record->sequence);
 	return (size_t)(at - line);
 }
 

@@ -67,7 +67,7 @@ ask_and_wait() {
 in_flight() {
 	local idle
 	rm "$log"
-	start_server --workers 1
+	workers=1 start_server
 	exec {idle}<>"/dev/tcp/127.0.0.1/$port"
 	ask_and_wait /sleep/1000
 	read_metrics
@@ -95,7 +95,7 @@ supervisor_killed() {
 # Two signals are one if nothing has happened between them.
 second_signal() {
 	rm "$log"
-	start_server --workers 1
+	workers=1 start_server
 	read_pids
 	ask_and_wait /sleep/60000
 	kill -TERM "$supervisor"

@@ -6,7 +6,7 @@
 #	lines + gaps = requests answered to wrk + those that were in flight
 #
 # In flight is what a killed worker had recorded and not yet answered, and what wrk still waited for when its time was over: one
-# request for each of its connections at most, each time. Gaps in a process's sequence are records that it dropped. No record is
+# request for each of its connections at most, each time. Gaps in a process's sequence are records that it dropped and counted. No record is
 # there twice, although each new collector gets the last ones of the one before it again and passes over them.
 #
 # Long form: a minute instead of seconds.

@@ -31,6 +31,7 @@ static HttpWorkers__AccessRecord make(char *target, char *referer, char *agent)
 	record.sequence = 77;
 	record.time_us = UINT64_C(1700000000) * 1000000 + 5;
 	record.duration_us = 1234;
+	record.dropped = 5;
 	record.status = 200;
 	record.body_bytes = 4321;
 	record.version = 11;
@@ -60,7 +61,7 @@ static void format_is_the_combined_one(void **state)
 	expect_line(&record,
 			"192.0.2.7 - - [14/Nov/2023:22:13:20 +0000] \"GET /a?b=c "
 			"HTTP/1.1\" 200 4321 "
-			"\"http://example.org/\" \"wrk\" 1234 3-0000000000000abc-77\n");
+			"\"http://example.org/\" \"wrk\" 1234 5 3-0000000000000abc-77\n");
 }
 
 static void absent_is_a_dash(void **state)
@@ -73,7 +74,7 @@ static void absent_is_a_dash(void **state)
 	expect_line(&record,
 			"- - - [14/Nov/2023:22:13:20 +0000] \"GET / HTTP/1.1\" 200 4321 "
 			"\"-\" \"-\" "
-			"1234 3-0000000000000abc-77\n");
+			"1234 5 3-0000000000000abc-77\n");
 }
 
 static void clients_cannot_write_lines_of_their_own(void **state)
@@ -89,7 +90,7 @@ static void clients_cannot_write_lines_of_their_own(void **state)
 			"a??? - - [14/Nov/2023:22:13:20 +0000] "
 			"\"GET /\\x0a\\\"\\\\\\x7f\\xff HTTP/1.1\" 200 4321 "
 			"\"\\\" 200 0 \\\"-\\\" \\\"-\\\"\\x0a127.0.0.1 - - \" "
-			"\"\\x1b[2J\\x0d\\x09\" 1234 3-0000000000000abc-77\n");
+			"\"\\x1b[2J\\x0d\\x09\" 1234 5 3-0000000000000abc-77\n");
 }
 
 static void longest_line_fits(void **state)
@@ -107,7 +108,7 @@ static void longest_line_fits(void **state)
 	record.client = text;
 	record.method = text;
 	record.time_us = record.duration_us = record.body_bytes = UINT64_MAX;
-	record.stream = record.sequence = UINT64_MAX;
+	record.stream = record.sequence = record.dropped = UINT64_MAX;
 	record.worker = record.status = record.version = UINT32_MAX;
 	line[LOG_LINE_MAX] = 'x';
 	assert_true(log_line_format(line, &record) <= LOG_LINE_MAX);

@@ -7,12 +7,17 @@ workers=4
 connections=16
 log=$work/access.log
 
+all_have_started() {
+	[ "$(grep -cs ' is process ' "$work/server.err")" -gt "$workers" ]
+}
+
 # start_server OPTION...: on free ports, $port and $status_port; the process is $supervisor.
 start_server() {
+	rm -f "$work/server.out" "$work/server.err"
 	"$server" --port 0 --status-port 0 --workers "$workers" --log "$log" "$@" \
 		>"$work/server.out" 2>"$work/server.err" &
 	supervisor=$!
-	until_true grep -q 'channel @' "$work/server.out"
+	until_true all_have_started
 	port=$(sed -nE 's/.* port ([0-9]+), status.*/\1/p' "$work/server.out")
 	status_port=$(sed -nE 's/.*status on port ([0-9]+),.*/\1/p' "$work/server.out")
 }
@@ -86,28 +91,35 @@ finish_wrk() {
 	fi
 }
 
-# read_log: sets $lines, and $gaps: sequences between a process's first and last that are not there. Each line has the combined
-# format, and each process's sequences rise, so that no record is there twice.
+# read_log: sets $lines, and $gaps: sequences of a process before its last that are not there. Each line has the combined format; each
+# process's sequences rise, so no record is there twice; and at each line as many are missing as the process had dropped by
+# then, so none is lost.
 read_log() {
 	local summary
 	summary=$(awk '
-		!/^[0-9.]+ - - \[[0-9]+\/[A-Z][a-z][a-z]\/[0-9:]+ \+0000\] "(GET|HEAD|POST) [^" ]+ HTTP\/1\.[01]" [1-5][0-9][0-9] [0-9]+ "[^"]*" "[^"]*" [0-9]+ [0-9]+-[0-9a-f]+-[0-9]+$/ {
-			print "line " NR " is not in combined format: " $0
+		function complain(what) {
+			print "line " NR " " what ": " $0
 			exit failed = 1
+		}
+		!/^[0-9.]+ - - \[[0-9]+\/[A-Z][a-z][a-z]\/[0-9:]+ \+0000\] "(GET|HEAD|POST) [^" ]+ HTTP\/1\.[01]" [1-5][0-9][0-9] [0-9]+ "[^"]*" "[^"]*" [0-9]+ [0-9]+ [0-9]+-[0-9a-f]+-[0-9]+$/ {
+			complain("is not in combined format")
 		}
 		{
 			split($NF, id, "-")
 			stream = id[1] "-" id[2]
-			if (id[3] <= last[stream] + 0) {
-				print "line " NR " repeats or comes late: " $0
-				exit failed = 1
-			}
-			gaps += id[3] - last[stream] - 1
+			if (id[3] <= last[stream] + 0)
+				complain("repeats or comes late")
 			last[stream] = id[3]
+			missing = id[3] - ++count[stream]
+			if (missing != $(NF - 1))
+				complain("has " missing " missing before it, of which " $(NF - 1) " were dropped")
+			gaps[stream] = missing
 		}
 		END {
+			for (stream in gaps)
+				sum += gaps[stream]
 			if (!failed)
-				print NR, gaps + 0
+				print NR, sum + 0
 		}
 	' "$log") || fail "$summary"
 	read -r lines gaps <<<"$summary"
