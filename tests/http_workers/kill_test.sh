@@ -57,7 +57,8 @@ storm() {
 	done
 }
 
-start_server --capacity 8M
+# Room for many seconds: what a worker drops right before it is killed nobody would ever hear of.
+start_server --capacity 32M
 start_wrk "$seconds" /
 storm
 finish_wrk
