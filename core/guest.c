@@ -416,6 +416,7 @@ static struct evchan_lane *guest_new_lane(struct guest *guest)
 	lane->control = (struct control_socket)CONTROL_SOCKET_NONE;
 	lane->charge = (struct admission_charge)ADMISSION_CHARGE_NONE;
 	lane->peer = guest->peer;
+	lane->joined_at = clock_milliseconds();
 	lane->is_resumed = hello->was_connected;
 	lane->copies = guest->receiver->options.flags & EVCHAN_RECEIVER_COPY;
 	lane->message.lane = lane;

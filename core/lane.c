@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "hold.h"
 #include "options.h"
 #include "receiver.h"
@@ -296,19 +297,35 @@ void *evchan_lane_data(const struct evchan_lane *lane)
 	return lane->data;
 }
 
-void evchan_lane_get_stats(const struct evchan_lane *lane, struct evchan_lane_stats *stats)
+void lane_count(struct evchan_lane *lane, struct evchan_lane_stats *stats)
 {
-	struct evchan_lane_stats known = {
-		.size = sizeof(known),
+	struct ring_reader *reader = &lane->reader;
+	uint64_t fill = ring_reader_fill(reader);
+
+	/* Whoever asks looks, too. */
+	if (fill > reader->deepest_fill)
+		reader->deepest_fill = fill;
+	*stats = (struct evchan_lane_stats){
+		.size = sizeof(*stats),
 		.messages = lane->messages,
 		.bytes = lane->bytes,
 		.bells_rung = lane->bells_rung,
 		.wakeups = lane->wakeups,
-		.times_full = ring_reader_times_full(&lane->reader),
-		.deepest_fill = lane->reader.deepest_fill,
-		.held_bytes = lane->reader.held_bytes,
+		.times_full = ring_reader_times_full(reader),
+		.deepest_fill = reader->deepest_fill,
+		.held_bytes = reader->held_bytes,
+		.held_messages = reader->held_messages,
+		.fill = fill,
+		.age = clock_milliseconds() - lane->joined_at,
 	};
+}
 
+void evchan_lane_get_stats(const struct evchan_lane *lane, struct evchan_lane_stats *stats)
+{
+	struct evchan_lane_stats known;
+
+	/* Lanes are never const, but for their users. */
+	lane_count((struct evchan_lane *)(uintptr_t)lane, &known);
 	options_copy_out(stats, &known, sizeof(known));
 }
 

@@ -67,6 +67,7 @@ struct evchan_lane {
 	char label[CONTROL_LABEL_MAX + 1];
 	void *data;
 
+	uint64_t joined_at; /* clock_milliseconds() */
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t bells_rung;
@@ -125,6 +126,9 @@ void lane_end(struct evchan_lane *lane, enum evchan_left_reason reason,
 /* The lane cannot go on: tells the error callback, names the sender, ends the lane. `refusal`: what rule the sender
  * broke; NONE: it is not its fault, and it may come back. Callback: error. */
 void lane_break(struct evchan_lane *lane, int error, enum control_refusal refusal, const char *what);
+
+/* Its counters, all members. */
+void lane_count(struct evchan_lane *lane, struct evchan_lane_stats *stats);
 
 /* Frees a lane that is GONE or never joined: out of all lists, charge given back. Its holds become orphans. */
 void lane_free(struct evchan_lane *lane);

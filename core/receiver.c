@@ -229,6 +229,7 @@ int evchan_receiver_new(struct evchan_receiver **out, struct evchan_loop *loop,
 	receiver_init_lists(receiver);
 	receiver->arg = arg;
 	receiver->loop = loop;
+	receiver->made_at = clock_milliseconds();
 	r = receiver_read_options(receiver, options, callbacks);
 	if (r < 0)
 		goto fail_options;
@@ -317,13 +318,21 @@ void evchan_receiver_resume(struct evchan_receiver *receiver)
 	}
 }
 
+void receiver_count(const struct evchan_receiver *receiver, struct evchan_receiver_stats *stats)
+{
+	*stats = receiver->stats;
+	stats->size = sizeof(*stats);
+	stats->ring_bytes = receiver->admission.bytes;
+	stats->age = clock_milliseconds() - receiver->made_at;
+}
+
 void evchan_receiver_get_stats(const struct evchan_receiver *receiver,
 		struct evchan_receiver_stats *stats)
 {
-	struct evchan_receiver_stats known = receiver->stats;
+	struct evchan_receiver_stats known;
 	const struct list *link;
 
-	known.size = sizeof(known);
+	receiver_count(receiver, &known);
 	for (link = receiver->lanes.next; link != &receiver->lanes; link = link->next) {
 		const struct evchan_lane *lane = CONTAINER_OF(
 				(uintptr_t)link, const struct evchan_lane, link);

@@ -74,6 +74,7 @@ struct evchan_receiver {
 	unsigned shutdown_accepted;  /* connections asked for since it began */
 
 	struct evchan_receiver_stats stats;
+	uint64_t made_at;            /* clock_milliseconds() */
 };
 
 /* Whether `lane` is one whose messages receive_wait hands out. */
@@ -127,6 +128,9 @@ void receiver_guest_is_gone(struct evchan_receiver *receiver);
 
 /* receiver_shutdown.c: called after each turn while shutting down. Callback: shut_down. */
 void receiver_advance_shutdown(struct evchan_receiver *receiver);
+
+/* receiver.c: its counters, but for what living lanes say of `times_full` */
+void receiver_count(const struct evchan_receiver *receiver, struct evchan_receiver_stats *stats);
 
 /* receiver.c: evictions */
 void receiver_remember_eviction(struct evchan_receiver *receiver, const struct evchan_lane *lane);

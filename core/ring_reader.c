@@ -157,13 +157,25 @@ void ring_reader_hold(struct ring_reader *reader, struct ring_hold *hold, uint64
 	hold->position = position;
 	hold->bytes = ring_record_bytes(size);
 	reader->held_bytes += hold->bytes;
+	reader->held_messages++;
 	list_append(&reader->holds, &hold->link);
 }
 
 void ring_reader_unhold(struct ring_reader *reader, struct ring_hold *hold)
 {
 	reader->held_bytes -= hold->bytes;
+	reader->held_messages--;
 	list_remove(&hold->link);
+}
+
+uint64_t ring_reader_fill(const struct ring_reader *reader)
+{
+	uint64_t tail = reader->is_closed ? reader->tail : cursor_get(&reader->header->tail);
+
+	/* One that makes no sense ends the lane when it is read; until then the last good one counts. */
+	if (tail < reader->tail || tail - reader->head > reader->capacity)
+		tail = reader->tail;
+	return tail - reader->head;
 }
 
 uint64_t ring_reader_times_full(const struct ring_reader *reader)

@@ -37,6 +37,7 @@ struct ring_reader {
 	bool is_closed;              /* the sender is gone: the tail is final */
 	struct list holds;           /* struct ring_hold, oldest first */
 	uint64_t held_bytes;
+	uint64_t held_messages;
 	uint64_t deepest_fill;
 	struct cursor space;         /* publishes the head */
 	const struct ring_header *header;
@@ -170,6 +171,9 @@ void ring_reader_unhold(struct ring_reader *reader, struct ring_hold *hold);
  * Errors: -ENOENT; -ENOBUFS no room (*size is written); -EPROTO the notes make no sense.
  */
 int ring_reader_get_note(const struct ring_reader *reader, uint32_t key, void *buffer, size_t *size);
+
+/* Bytes in use now, for counters only: looks at the sender's tail and believes nothing of it, and changes nothing. */
+uint64_t ring_reader_fill(const struct ring_reader *reader);
 
 /* The sender's own count of refused sends. Its word: for counters only. */
 uint64_t ring_reader_times_full(const struct ring_reader *reader);

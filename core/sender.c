@@ -11,6 +11,7 @@
 
 #include <evchan/loop.h>
 
+#include "clock.h"
 #include "options.h"
 #include "random_bytes.h"
 #include "unix_socket.h"
@@ -154,6 +155,7 @@ int evchan_sender_new(struct evchan_sender **out, struct evchan_loop *loop, cons
 		return -ENOMEM;
 	sender->arg = arg;
 	sender->loop = loop;
+	sender->made_at = clock_milliseconds();
 	sender->ring.memory = (struct shared_memory)SHARED_MEMORY_NONE;
 	sender->ring.page_memory = (struct shared_memory)SHARED_MEMORY_NONE;
 	r = sender_read_options(sender, address, options, callbacks);
@@ -239,8 +241,19 @@ void evchan_sender_get_pending(struct evchan_sender *sender, struct evchan_pendi
 	options_copy_out(pending, &known, sizeof(known));
 }
 
+/* Positions as they are now. Senders are never const, but for their users. */
+static uint64_t sender_fill(const struct evchan_sender *sender)
+{
+	struct ring_writer *ring = &((struct evchan_sender *)(uintptr_t)sender)->ring;
+
+	if (!handle_is_foreign(&sender->handle))
+		(void)ring_writer_observe(ring);
+	return ring_writer_fill(ring);
+}
+
 void evchan_sender_get_stats(const struct evchan_sender *sender, struct evchan_lane_stats *stats)
 {
+	uint64_t fill = sender_fill(sender);
 	struct evchan_lane_stats known = {
 		.size = sizeof(known),
 		.messages = sender->messages,
@@ -248,11 +261,11 @@ void evchan_sender_get_stats(const struct evchan_sender *sender, struct evchan_l
 		.bells_rung = sender->bells_rung,
 		.wakeups = sender->wakeups,
 		.times_full = sender->times_full,
-		.deepest_fill = sender->ring.deepest_fill,
+		.deepest_fill = sender->ring.deepest_fill > fill ? sender->ring.deepest_fill : fill,
+		.fill = fill,
+		.age = clock_milliseconds() - sender->made_at,
 	};
 
-	if (ring_writer_fill(&sender->ring) > known.deepest_fill)
-		known.deepest_fill = ring_writer_fill(&sender->ring);
 	options_copy_out(stats, &known, sizeof(known));
 }
 

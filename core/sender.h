@@ -69,6 +69,7 @@ struct evchan_sender {
 	bool waits_drained;        /* evchan_drain_wait(): ends in its return */
 	uint64_t room_needed;      /* ring bytes of the largest refused message */
 	uint64_t times_full;
+	uint64_t made_at; /* clock_milliseconds() */
 	uint64_t wakeups;
 
 	/* the connection */

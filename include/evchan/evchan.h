@@ -152,8 +152,8 @@ struct evchan_peer {
 	gid_t gid;
 };
 
-/** Counters of one lane, seen from the side that is asked. They only ever rise,
- *  but for `held_bytes`. Grows at the end, filled by the library. */
+/** Counters of one lane, seen from the side that is asked. They only ever rise, but
+ *  for what is so much "now". Grows at the end, filled by the library. */
 struct evchan_lane_stats {
 	size_t size;
 	uint64_t messages;      /* sent, or delivered */
@@ -164,8 +164,14 @@ struct evchan_lane_stats {
 	                         * own word, when the receiver is asked) */
 	uint64_t deepest_fill;  /* bytes of ring in use at most, as far as seen */
 	uint64_t held_bytes;    /* ring bytes held now; receiver only */
+	uint64_t held_messages; /* messages held now; receiver only */
+	uint64_t fill;          /* bytes of ring in use now: published, or written by
+	                         * the sender that is asked, and not released */
+	uint64_t age;           /* milliseconds since it joined; of a sender: since it
+	                         * was made */
 };
-#define EVCHAN_LANE_STATS_INIT { sizeof(struct evchan_lane_stats), 0, 0, 0, 0, 0, 0, 0 }
+#define EVCHAN_LANE_STATS_INIT \
+	{ sizeof(struct evchan_lane_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 EVCHAN_API struct evchan_peer evchan_lane_peer(const struct evchan_lane *lane);
 
@@ -310,7 +316,8 @@ struct evchan_receiver_options {
 	{ sizeof(struct evchan_receiver_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
 	  NULL, 0, NULL, 0 }
 
-/** Counters of a receiver; they only ever rise, but for `lanes`. */
+/** Counters of a receiver; they only ever rise, but for what is so much "now". Grows
+ *  at the end, filled by the library. */
 struct evchan_receiver_stats {
 	size_t size;
 	uint64_t messages;   /* delivered */
@@ -323,9 +330,11 @@ struct evchan_receiver_stats {
 	uint64_t turns;      /* turns in which it looked at lanes */
 	uint64_t bells_rung; /* times it woke a sender */
 	uint64_t times_full; /* of all lanes, ended ones included */
+	uint64_t ring_bytes; /* of all rings now, those of ended lanes that are held included */
+	uint64_t age;        /* milliseconds since it was made */
 };
 #define EVCHAN_RECEIVER_STATS_INIT \
-	{ sizeof(struct evchan_receiver_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+	{ sizeof(struct evchan_receiver_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /**
  * Starts listening.
