@@ -33,6 +33,7 @@ struct admission_user {
 	uid_t uid;
 	uint32_t guests;
 	uint32_t senders;
+	uint32_t observers;
 	uint64_t bytes;
 	struct disposal_account *account;
 };
@@ -111,7 +112,7 @@ static struct admission_user *user_of(struct list *link)
 
 static bool user_is_in_use(const struct admission_user *user)
 {
-	return user->guests > 0 || user->senders > 0;
+	return user->guests > 0 || user->senders > 0 || user->observers > 0;
 }
 
 static void user_free(struct admission_user *user)
@@ -277,6 +278,24 @@ enum control_refusal admission_charge_sender(
 	return CONTROL_REFUSE_NONE;
 }
 
+int admission_charge_observer(struct admission_charge *charge, bool *of_all)
+{
+	struct admission *admission = charge->admission;
+	struct admission_user *user = charge->user;
+
+	assert(charge->is_guest);
+	*of_all = user->observers < ADMISSION_OBSERVERS_PER_UID_MAX;
+	if (!*of_all || admission->observers >= ADMISSION_OBSERVERS_MAX)
+		return -EUSERS;
+	user->guests--;
+	admission->guests--;
+	charge->is_guest = false;
+	user->observers++;
+	admission->observers++;
+	charge->is_observer = true;
+	return 0;
+}
+
 void admission_charge_deinit(struct admission_charge *charge)
 {
 	struct admission *admission = charge->admission;
@@ -288,6 +307,8 @@ void admission_charge_deinit(struct admission_charge *charge)
 	admission->guests -= charge->is_guest;
 	user->senders -= charge->is_sender;
 	admission->senders -= charge->is_sender;
+	user->observers -= charge->is_observer;
+	admission->observers -= charge->is_observer;
 	user->bytes -= charge->bytes;
 	admission->bytes -= charge->bytes;
 	*charge = (struct admission_charge)ADMISSION_CHARGE_NONE;

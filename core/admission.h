@@ -37,6 +37,7 @@ struct admission {
 	/* what is taken */
 	uint32_t senders;
 	uint32_t guests;
+	uint32_t observers;
 	uint64_t bytes;
 	struct list users;
 };
@@ -46,6 +47,9 @@ struct admission {
 #define ADMISSION_GUESTS_MAX 256
 #define ADMISSION_GUESTS_PER_UID_MAX 64
 #define ADMISSION_DISPOSALS_PER_UID_MAX 32
+/* Observers at once: of one receiver, and of one uid. */
+#define ADMISSION_OBSERVERS_MAX 16
+#define ADMISSION_OBSERVERS_PER_UID_MAX 8
 
 /* Copies what it needs of `options` (read by options.h). Errors: -ENOMEM. */
 int admission_init(struct admission *admission,
@@ -63,9 +67,10 @@ struct admission_charge {
 	struct admission_user *user;
 	bool is_guest;
 	bool is_sender;
+	bool is_observer;
 	uint64_t bytes;
 };
-#define ADMISSION_CHARGE_NONE { NULL, NULL, false, false, 0 }
+#define ADMISSION_CHARGE_NONE { NULL, NULL, false, false, false, 0 }
 
 /*
  * Charges a connection that has not said hello. Never refuses for the number of lanes.
@@ -85,6 +90,10 @@ int admission_charge_guest(
  */
 enum control_refusal admission_charge_sender(
 		struct admission_charge *charge, uint64_t capacity);
+
+/* Turns a guest's charge into an observer's. Errors: -EUSERS there are as many as there may be, of this uid or
+ * (`*of_all`) of all: the guest's charge stays. */
+int admission_charge_observer(struct admission_charge *charge, bool *of_all);
 
 /* Gives all of it back. Harmless on ADMISSION_CHARGE_NONE and the second time. */
 void admission_charge_deinit(struct admission_charge *charge);

@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "wire_bytes.h"
+
 #define FRAME_HEADER 4u
 
 /* HELLO. Up to HELLO_VERSION_END the same in all versions. */
@@ -39,7 +41,7 @@ enum {
 #define HELLO_FLAG_LAZY 0x02u
 #define HELLO_FLAGS_KNOWN (HELLO_FLAG_WAS_CONNECTED | HELLO_FLAG_LAZY)
 
-static const unsigned char hello_magic[8] = { 'e', 'v', 'c', 'h', 'a', 'n', '\r', '\n' };
+const unsigned char control_magic[CONTROL_MAGIC_BYTES] = { 'e', 'v', 'c', 'h', 'a', 'n', '\r', '\n' };
 
 enum {
 	WELCOME_VERSION = 4,     /* u32 */
@@ -108,6 +110,8 @@ static const struct refusal refusals[] = {
 	[CONTROL_REFUSE_POSITIONS] = { -EPROTO, true, "the ring makes no sense" },
 	[CONTROL_REFUSE_APPLICATION] = { -ECONNABORTED, true, "evicted by the application" },
 	[CONTROL_REFUSE_TIMEOUT] = { -ETIMEDOUT, false, "no whole hello came in time" },
+	[CONTROL_REFUSE_OBSERVERS] = { -EUSERS, false, "too many observers" },
+	[CONTROL_REFUSE_NOT_OBSERVED] = { -EACCES, true, "this receiver is not to be observed" },
 };
 
 static const struct refusal *refusal_of(uint32_t refusal)
@@ -132,29 +136,6 @@ const char *control_refusal_text(uint32_t refusal)
 
 /* ---- Bytes ------------------------------------------------------------------------ */
 
-static void put(unsigned char *at, uint64_t value, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		at[i] = (unsigned char)(value >> (8 * i));
-}
-
-static uint64_t get(const unsigned char *at, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		value |= (uint64_t)at[i] << (8 * i);
-	return value;
-}
-
-static bool is_zero(const unsigned char *at, size_t size)
-{
-	while (size--)
-		if (at[size])
-			return false;
-	return true;
-}
-
 static bool is_power_of_two(uint64_t value)
 {
 	return value && (value & (value - 1)) == 0;
@@ -174,14 +155,6 @@ static size_t text_length(const char *text, size_t most)
 	return ((unsigned char)text[cut] & 0xc0) == 0x80 ? most : cut;
 }
 
-static size_t finish_frame(unsigned char *frame, enum control_type type, size_t length)
-{
-	frame[0] = (unsigned char)type;
-	frame[1] = 0;
-	put(frame + 2, length, 2);
-	return length;
-}
-
 /* ---- Encoding -------------------------------------------------------------------- */
 
 size_t control_encode_hello(unsigned char *out, const struct control_hello *hello)
@@ -189,29 +162,29 @@ size_t control_encode_hello(unsigned char *out, const struct control_hello *hell
 	size_t label = text_length(hello->label, CONTROL_LABEL_MAX);
 
 	memset(out, 0, HELLO_LABEL);
-	memcpy(out + HELLO_MAGIC, hello_magic, sizeof(hello_magic));
+	memcpy(out + HELLO_MAGIC, control_magic, sizeof(control_magic));
 	out[HELLO_BYTE_ORDER] = BYTE_ORDER_OWN;
 	out[HELLO_FLAGS] = (unsigned char)((hello->was_connected ? HELLO_FLAG_WAS_CONNECTED : 0) |
 			(hello->lazy ? HELLO_FLAG_LAZY : 0));
 	out[HELLO_BELL] = (unsigned char)hello->bell;
 	out[HELLO_LABEL_LENGTH] = (unsigned char)label;
-	put(out + HELLO_VERSION, hello->version, 4);
-	put(out + HELLO_HEADER_SIZE, hello->header_size, 4);
-	put(out + HELLO_FEATURES, hello->features, 8);
-	put(out + HELLO_CAPACITY, hello->capacity, 8);
-	put(out + HELLO_RESUME, hello->resume, 8);
+	wire_put(out + HELLO_VERSION, hello->version, 4);
+	wire_put(out + HELLO_HEADER_SIZE, hello->header_size, 4);
+	wire_put(out + HELLO_FEATURES, hello->features, 8);
+	wire_put(out + HELLO_CAPACITY, hello->capacity, 8);
+	wire_put(out + HELLO_RESUME, hello->resume, 8);
 	memcpy(out + HELLO_LANE_ID, hello->lane_id, sizeof(hello->lane_id));
 	memcpy(out + HELLO_LABEL, hello->label, label);
-	return finish_frame(out, CONTROL_HELLO, HELLO_LABEL + label);
+	return wire_finish_frame(out, CONTROL_HELLO, HELLO_LABEL + label);
 }
 
 size_t control_encode_welcome(unsigned char *out, const struct control_welcome *welcome)
 {
-	put(out + WELCOME_VERSION, welcome->version, 4);
-	put(out + WELCOME_FEATURES, welcome->features, 8);
-	put(out + WELCOME_BELL, welcome->bell, 4);
-	put(out + WELCOME_HEADER_SIZE, welcome->header_size, 4);
-	return finish_frame(out, CONTROL_WELCOME, WELCOME_LENGTH);
+	wire_put(out + WELCOME_VERSION, welcome->version, 4);
+	wire_put(out + WELCOME_FEATURES, welcome->features, 8);
+	wire_put(out + WELCOME_BELL, welcome->bell, 4);
+	wire_put(out + WELCOME_HEADER_SIZE, welcome->header_size, 4);
+	return wire_finish_frame(out, CONTROL_WELCOME, WELCOME_LENGTH);
 }
 
 void control_set_text(struct control_refused *refused, const char *text)
@@ -227,17 +200,17 @@ size_t control_encode_refused(unsigned char *out, enum control_type type,
 {
 	size_t length = text_length(refused->text, CONTROL_TEXT_MAX);
 
-	put(out + REFUSED_REFUSAL, refused->refusal, 4);
+	wire_put(out + REFUSED_REFUSAL, refused->refusal, 4);
 	out[REFUSED_FINAL] = refused->final;
 	memset(out + REFUSED_ZERO, 0, REFUSED_RETRY_AFTER - REFUSED_ZERO);
-	put(out + REFUSED_RETRY_AFTER, refused->retry_after_ms, 4);
+	wire_put(out + REFUSED_RETRY_AFTER, refused->retry_after_ms, 4);
 	memcpy(out + REFUSED_TEXT, refused->text, length);
-	return finish_frame(out, type, REFUSED_TEXT + length);
+	return wire_finish_frame(out, type, REFUSED_TEXT + length);
 }
 
 size_t control_encode_bye(unsigned char *out)
 {
-	return finish_frame(out, CONTROL_BYE, FRAME_HEADER);
+	return wire_finish_frame(out, CONTROL_BYE, FRAME_HEADER);
 }
 
 /* ---- Decoding -------------------------------------------------------------------- */
@@ -252,12 +225,12 @@ int control_frame_length(enum control_type *type, const unsigned char *bytes, si
 		*type = CONTROL_RING;
 		return 1;
 	}
-	if (bytes[0] < CONTROL_HELLO || bytes[0] > CONTROL_BYE)
+	if (bytes[0] < CONTROL_HELLO || bytes[0] > CONTROL_LAST)
 		return -EPROTO;
 	if (size > 1 && bytes[1])
 		return -EPROTO;
 	if (size >= FRAME_HEADER) {
-		length = get(bytes + 2, 2);
+		length = wire_get(bytes + 2, 2);
 		if (length < FRAME_HEADER || length > CONTROL_FRAME_MAX)
 			return -EPROTO;
 		*type = (enum control_type)bytes[0];
@@ -270,17 +243,17 @@ int control_frame_length(enum control_type *type, const unsigned char *bytes, si
 /* The part that is the same in all versions. */
 static enum control_refusal check_hello_head(const unsigned char *frame, size_t length)
 {
-	if (length < HELLO_VERSION_END || memcmp(frame + HELLO_MAGIC, hello_magic, 8) != 0)
+	if (length < HELLO_VERSION_END || memcmp(frame + HELLO_MAGIC, control_magic, CONTROL_MAGIC_BYTES) != 0)
 		return CONTROL_REFUSE_PROTOCOL;
 	if (frame[HELLO_BYTE_ORDER] != BYTE_ORDER_LITTLE && frame[HELLO_BYTE_ORDER] != BYTE_ORDER_BIG)
 		return CONTROL_REFUSE_PROTOCOL;
 	if (frame[HELLO_BYTE_ORDER] != BYTE_ORDER_OWN)
 		return CONTROL_REFUSE_BYTE_ORDER;
-	if (get(frame + HELLO_VERSION, 4) != CONTROL_PROTOCOL_VERSION)
+	if (wire_get(frame + HELLO_VERSION, 4) != CONTROL_PROTOCOL_VERSION)
 		return CONTROL_REFUSE_VERSION;
 	if (length < HELLO_FEATURES_END)
 		return CONTROL_REFUSE_PROTOCOL;
-	return get(frame + HELLO_FEATURES, 8) ? CONTROL_REFUSE_FEATURES : CONTROL_REFUSE_NONE;
+	return wire_get(frame + HELLO_FEATURES, 8) ? CONTROL_REFUSE_FEATURES : CONTROL_REFUSE_NONE;
 }
 
 /* The rest of a hello of this version. */
@@ -291,7 +264,7 @@ static bool hello_is_valid(const struct control_hello *hello, const unsigned cha
 
 	return length == HELLO_LABEL + label && label <= CONTROL_LABEL_MAX &&
 	       !memchr(frame + HELLO_LABEL, '\0', label) &&
-	       is_zero(frame + HELLO_ZERO, HELLO_LABEL - HELLO_ZERO) &&
+	       wire_is_zero(frame + HELLO_ZERO, HELLO_LABEL - HELLO_ZERO) &&
 	       (frame[HELLO_FLAGS] & ~HELLO_FLAGS_KNOWN) == 0 && hello->bell <= BELL_WISH_MAX &&
 	       is_power_of_two(hello->capacity) && hello->capacity >= CAPACITY_MIN &&
 	       hello->capacity <= CAPACITY_MAX && is_power_of_two(hello->header_size) &&
@@ -311,9 +284,9 @@ enum control_refusal control_decode_hello(struct control_hello *hello, const uns
 	if (length < HELLO_LABEL)
 		return CONTROL_REFUSE_PROTOCOL;
 	decoded.version = CONTROL_PROTOCOL_VERSION;
-	decoded.capacity = get(frame + HELLO_CAPACITY, 8);
-	decoded.resume = get(frame + HELLO_RESUME, 8);
-	decoded.header_size = (uint32_t)get(frame + HELLO_HEADER_SIZE, 4);
+	decoded.capacity = wire_get(frame + HELLO_CAPACITY, 8);
+	decoded.resume = wire_get(frame + HELLO_RESUME, 8);
+	decoded.header_size = (uint32_t)wire_get(frame + HELLO_HEADER_SIZE, 4);
 	decoded.bell = frame[HELLO_BELL];
 	decoded.was_connected = frame[HELLO_FLAGS] & HELLO_FLAG_WAS_CONNECTED;
 	decoded.lazy = frame[HELLO_FLAGS] & HELLO_FLAG_LAZY;
@@ -332,14 +305,14 @@ int control_decode_welcome(struct control_welcome *welcome, const unsigned char 
 
 	if (length < WELCOME_VERSION_END)
 		return -EPROTO;
-	decoded.version = (uint32_t)get(frame + WELCOME_VERSION, 4);
+	decoded.version = (uint32_t)wire_get(frame + WELCOME_VERSION, 4);
 	if (decoded.version != CONTROL_PROTOCOL_VERSION)
 		return -EPROTONOSUPPORT;
 	if (length != WELCOME_LENGTH)
 		return -EPROTO;
-	decoded.features = get(frame + WELCOME_FEATURES, 8);
-	decoded.bell = (uint32_t)get(frame + WELCOME_BELL, 4);
-	decoded.header_size = (uint32_t)get(frame + WELCOME_HEADER_SIZE, 4);
+	decoded.features = wire_get(frame + WELCOME_FEATURES, 8);
+	decoded.bell = (uint32_t)wire_get(frame + WELCOME_BELL, 4);
+	decoded.header_size = (uint32_t)wire_get(frame + WELCOME_HEADER_SIZE, 4);
 	if (decoded.features)
 		return -EPROTONOSUPPORT;
 	if (decoded.bell < 1 || decoded.bell > BELL_WISH_MAX ||
@@ -358,11 +331,11 @@ int control_decode_refused(struct control_refused *refused, const unsigned char 
 	size_t text = length - REFUSED_TEXT;
 
 	if (length < REFUSED_TEXT || text > CONTROL_TEXT_MAX || frame[REFUSED_FINAL] > 1 ||
-			!is_zero(frame + REFUSED_ZERO, REFUSED_RETRY_AFTER - REFUSED_ZERO))
+			!wire_is_zero(frame + REFUSED_ZERO, REFUSED_RETRY_AFTER - REFUSED_ZERO))
 		return -EPROTO;
-	decoded.refusal = (uint32_t)get(frame + REFUSED_REFUSAL, 4);
+	decoded.refusal = (uint32_t)wire_get(frame + REFUSED_REFUSAL, 4);
 	decoded.final = frame[REFUSED_FINAL];
-	decoded.retry_after_ms = (uint32_t)get(frame + REFUSED_RETRY_AFTER, 4);
+	decoded.retry_after_ms = (uint32_t)wire_get(frame + REFUSED_RETRY_AFTER, 4);
 	for (size_t i = 0; i < text; i++) {
 		unsigned char byte = frame[REFUSED_TEXT + i];
 

@@ -17,6 +17,8 @@
  *	EVICTED  receiver -> sender, after WELCOME: the lane is over
  *	BYE      either way: a clean close follows (a body is ignored)
  *	RING     either way: look at the ring
+ *
+ * Those of a connection that only observes, from OBSERVE on, are in observe_message.h.
  */
 
 #include <stdbool.h>
@@ -35,7 +37,19 @@ enum control_type {
 	CONTROL_REFUSED = 0x12,
 	CONTROL_EVICTED = 0x13,
 	CONTROL_BYE = 0x14,
+	/* observe_message.h */
+	CONTROL_OBSERVE = 0x15,
+	CONTROL_OBSERVED = 0x16,
+	CONTROL_ASK = 0x17,
+	CONTROL_LANE = 0x18,
+	CONTROL_MORE = 0x19,
+	CONTROL_TOTALS = 0x1a,
+	CONTROL_LAST = CONTROL_TOTALS,
 };
+
+/* At the beginning of HELLO and OBSERVE. */
+#define CONTROL_MAGIC_BYTES 8u
+extern const unsigned char control_magic[CONTROL_MAGIC_BYTES];
 
 /* Why a hello is refused, or a lane evicted. Numbers are on the wire: append only. */
 enum control_refusal {
@@ -60,7 +74,9 @@ enum control_refusal {
 	CONTROL_REFUSE_POSITIONS = 18,   /* the ring's positions are impossible: -EPROTO, final */
 	CONTROL_REFUSE_APPLICATION = 19, /* evicted by the application: -ECONNABORTED, final */
 	CONTROL_REFUSE_TIMEOUT = 20,     /* no whole hello in time: -ETIMEDOUT, retried */
-	CONTROL_REFUSE_LAST = CONTROL_REFUSE_TIMEOUT,
+	CONTROL_REFUSE_OBSERVERS = 21,   /* too many observers, of this uid or in all: -EUSERS, retried */
+	CONTROL_REFUSE_NOT_OBSERVED = 22, /* the receiver's option says so: -EACCES, final */
+	CONTROL_REFUSE_LAST = CONTROL_REFUSE_NOT_OBSERVED,
 };
 
 /* The errno of a refusal (negative), and whether asking again is pointless. Unknown numbers: -ECONNREFUSED, final. */

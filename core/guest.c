@@ -25,6 +25,8 @@
 #include "clock.h"
 #include "descriptor.h"
 #include "log.h"
+#include "observe_message.h"
+#include "onlooker.h"
 #include "receiver.h"
 
 /* ---- The guest -------------------------------------------------------------- */
@@ -91,6 +93,7 @@ static void guest_refuse(struct guest *guest, enum control_refusal refusal, cons
 	};
 	unsigned char frame[CONTROL_FRAME_MAX];
 	const char *text = detail ? detail : control_refusal_text(refusal);
+	const char *role = guest->is_observer ? "observer" : "sender";
 
 	control_set_text(&refused, text);
 	(void)control_socket_send(&guest->control, frame,
@@ -98,7 +101,7 @@ static void guest_refuse(struct guest *guest, enum control_refusal refusal, cons
 	guest_release(guest);
 	receiver->stats.refused++;
 	receiver_report(receiver, NULL, control_refusal_error(refusal),
-			"sender pid %ld uid %lu is refused: %s", (long)peer.pid,
+			"%s pid %ld uid %lu is refused: %s", role, (long)peer.pid,
 			(unsigned long)peer.uid, text);
 }
 
@@ -394,6 +397,7 @@ static void guest_become_lane(struct guest *guest, struct evchan_lane *lane)
 	guest->charge = (struct admission_charge)ADMISSION_CHARGE_NONE;
 	descriptor_close(guest->arrival.fds[0]);
 	guest->arrival.fds[0] = -1;
+	lane->number = ++receiver->lane_number;
 	list_append(&receiver->lanes, &lane->link);
 	guest_release(guest);
 }
@@ -520,6 +524,42 @@ static bool guest_admit(struct guest *guest)
 	return false;
 }
 
+/* Whether whoever only wants to look may. It is an onlooker then. Callback: authorize. */
+static enum control_refusal guest_try_observe(struct guest *guest, const unsigned char *frame,
+		size_t length)
+{
+	struct evchan_receiver *receiver = guest->receiver;
+	struct control_observe observe;
+	enum control_refusal refusal;
+
+	refusal = control_decode_observe(&observe, frame, length);
+	if (!refusal && guest->arrival.fd_count)
+		refusal = CONTROL_REFUSE_PROTOCOL;
+	if (!refusal)
+		refusal = guest_check_credentials(guest);
+	if (!refusal && (receiver->options.flags & EVCHAN_RECEIVER_NO_OBSERVERS))
+		refusal = CONTROL_REFUSE_NOT_OBSERVED;
+	if (!refusal && receiver->is_shutting_down)
+		refusal = CONTROL_REFUSE_SHUTDOWN;
+	if (refusal)
+		return refusal;
+	guest_unwatch(guest);
+	return onlooker_new(receiver, &guest->control, &guest->charge, &guest->peer);
+}
+
+/* Callback: authorize, error. */
+static void guest_observe(struct guest *guest, const unsigned char *frame, size_t length)
+{
+	enum control_refusal refusal;
+
+	guest->is_observer = true;
+	refusal = guest_try_observe(guest, frame, length);
+	if (refusal)
+		guest_refuse(guest, refusal, NULL);
+	else
+		guest_release(guest);
+}
+
 /* A first frame, whole, whose descriptors are the guest's. Whether the guest is still there. Callback: as guest_admit(). */
 static bool guest_handle_first_frame(struct guest *guest, enum control_type type,
 		const unsigned char *frame, size_t length)
@@ -527,6 +567,10 @@ static bool guest_handle_first_frame(struct guest *guest, enum control_type type
 	enum control_refusal refusal = CONTROL_REFUSE_PROTOCOL;
 	const struct control_arrival *arrival = &guest->arrival;
 
+	if (type == CONTROL_OBSERVE) {
+		guest_observe(guest, frame, length);
+		return false;
+	}
 	if (type == CONTROL_HELLO)
 		refusal = control_decode_hello(&guest->hello, frame, length);
 	/* The one look at a stranger's descriptor that is always safe. */

@@ -27,6 +27,7 @@ struct guest {
 	unsigned round;            /* receiver->accept_round in which it was looked at last, waiting */
 	bool has_hello;            /* it was taken, and waits here: the sender is gone, all it had published is left */
 	bool is_checked;           /* the hello, and charged as a sender's */
+	bool is_observer;          /* it has said so */
 	struct control_hello hello;
 	struct control_arrival arrival;
 	struct admission_charge charge;

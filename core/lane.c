@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "hold.h"
+#include "onlooker.h"
 #include "options.h"
 #include "receiver.h"
 
@@ -221,6 +222,7 @@ static void lane_release_memory(struct evchan_lane *lane)
 
 void lane_free(struct evchan_lane *lane)
 {
+	onlookers_pass_over(lane->receiver, lane);
 	list_remove(&lane->link);
 	list_remove(&lane->ready_link);
 	lane_disconnect(lane);

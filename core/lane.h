@@ -68,6 +68,7 @@ struct evchan_lane {
 	void *data;
 
 	uint64_t joined_at; /* clock_milliseconds() */
+	uint64_t number;    /* counts the receiver's lanes */
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t bells_rung;

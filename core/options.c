@@ -29,7 +29,7 @@
 
 #define RECEIVER_FLAGS \
 	(EVCHAN_RECEIVER_ANY_UID | EVCHAN_RECEIVER_COPY | EVCHAN_RECEIVER_ALLOW_LAZY | \
-			EVCHAN_RECEIVER_LOCK_MEMORY)
+			EVCHAN_RECEIVER_LOCK_MEMORY | EVCHAN_RECEIVER_NO_OBSERVERS)
 #define SENDER_FLAGS \
 	(EVCHAN_SENDER_WAIT | EVCHAN_SENDER_NO_RECONNECT | EVCHAN_SENDER_LAZY | \
 			EVCHAN_SENDER_ANY_RECEIVER | EVCHAN_SENDER_LOCK_MEMORY)
@@ -250,6 +250,12 @@ int options_read_receiver_callbacks(struct evchan_receiver_callbacks *callbacks,
 
 int options_read_sender_callbacks(struct evchan_sender_callbacks *callbacks,
 		const struct evchan_sender_callbacks *given)
+{
+	return options_copy(callbacks, sizeof(*callbacks), given);
+}
+
+int options_read_observer_callbacks(struct evchan_observer_callbacks *callbacks,
+		const struct evchan_observer_callbacks *given)
 {
 	return options_copy(callbacks, sizeof(*callbacks), given);
 }

@@ -11,6 +11,7 @@
  */
 
 #include <evchan/evchan.h>
+#include <evchan/observe.h>
 
 /*
  * The rule of openat2(2): copies `given` (whose first member is its size_t size) into
@@ -38,6 +39,8 @@ int options_read_sender(struct evchan_sender_options *options,
 
 int options_read_receiver_callbacks(struct evchan_receiver_callbacks *callbacks,
 		const struct evchan_receiver_callbacks *given);
+int options_read_observer_callbacks(struct evchan_observer_callbacks *callbacks,
+		const struct evchan_observer_callbacks *given);
 int options_read_sender_callbacks(struct evchan_sender_callbacks *callbacks,
 		const struct evchan_sender_callbacks *given);
 

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "guest.h"
 #include "log.h"
+#include "onlooker.h"
 #include "options.h"
 
 /* ---- Evictions: lanes that do not get back in for a while ------------------- */
@@ -116,6 +117,8 @@ static void receiver_stop(struct evchan_receiver *receiver, bool in_child)
 	receiver_remove_timer(receiver, &receiver->hello_timer);
 	receiver_remove_timer(receiver, &receiver->turn_timer);
 	receiver_remove_timer(receiver, &receiver->storm_timer);
+	onlookers_free(receiver, in_child);
+	receiver_remove_timer(receiver, &receiver->onlooker_timer);
 	listener_deinit(&receiver->listener, in_child);
 	while (!list_is_empty(&receiver->guests))
 		guest_free(LIST_FIRST(&receiver->guests, struct guest, link), in_child);
@@ -178,6 +181,9 @@ static int receiver_open(struct evchan_receiver *receiver, const char *address)
 	r = receiver_accept_init(receiver);
 	if (r < 0)
 		return r;
+	r = onlookers_init(receiver);
+	if (r < 0)
+		return r;
 	r = listener_open(&receiver->listener, &parsed, receiver->options.socket_mode);
 	if (r < 0)
 		return r;
@@ -211,6 +217,7 @@ static void receiver_init_lists(struct evchan_receiver *receiver)
 {
 	list_init(&receiver->guests);
 	list_init(&receiver->evicted);
+	list_init(&receiver->onlookers);
 	list_init(&receiver->lanes);
 	list_init(&receiver->ready);
 	list_init(&receiver->unfinished);

@@ -9,6 +9,7 @@
  *	receiver.c           making and freeing, pause, counters
  *	receiver_accept.c    the listener's side: guests in, back-off when descriptors run out
  *	guest.c              one guest: hello, checks, admission, welcome or refusal
+ *	onlooker.c           those who only observe
  *	receiver_turn.c      the ready list: who is served when, and for how long
  *	receiver_shutdown.c  ending in order
  *	receiver_wait.c      the calls that wait
@@ -49,7 +50,14 @@ struct evchan_receiver {
 	struct list evicted;         /* struct eviction: lane ids that do not get back in */
 	unsigned eviction_count;
 
+	struct list onlookers;       /* observers, the one that has not asked for longest first */
+	struct evchan_timer *onlooker_timer;
+	bool onlooker_timer_set;     /* some are not listened to */
+	uint64_t onlooker_tick;      /* clock_milliseconds(): when there are new looks */
+	unsigned onlooker_looks;     /* at what they say, that are left until then */
+
 	struct list lanes;
+	uint64_t lane_number;        /* of the last that joined */
 	struct list ready;           /* lanes with work, in the order they are served */
 	struct list unfinished;      /* those that have had their share of this turn */
 	struct evchan_timer *turn_timer;

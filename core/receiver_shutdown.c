@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "guest.h"
+#include "onlooker.h"
 #include "receiver.h"
 
 /* Accepted per turn: other events have theirs in between. */
@@ -126,6 +127,7 @@ void receiver_advance_shutdown(struct evchan_receiver *receiver)
 			shutdown_find_lane(receiver, LANE_DRAINING) ||
 			shutdown_find_lane(receiver, LANE_ENDED))
 		return;
+	onlookers_free(receiver, false);
 	receiver->shutdown_complete = true;
 	if (receiver->callbacks.shut_down)
 		receiver->callbacks.shut_down(receiver, receiver->arg);

@@ -286,6 +286,8 @@ enum evchan_receiver_flags {
 	EVCHAN_RECEIVER_ALLOW_LAZY = 1 << 2,
 	/** mlock(2) the rings: no page fault while reading. Needs RLIMIT_MEMLOCK. */
 	EVCHAN_RECEIVER_LOCK_MEMORY = 1 << 3,
+	/** Refuse those who only want to look, see <evchan/observe.h>. */
+	EVCHAN_RECEIVER_NO_OBSERVERS = 1 << 4,
 };
 
 /** Zero is the default everywhere. */

@@ -49,7 +49,7 @@ compare() {
 	fi
 }
 
-compare libevchan evchan.h loop.h export.h
+compare libevchan evchan.h loop.h observe.h export.h
 compare libevchan-libevent libevent.h
 if [ -e "$EVCHAN_SOURCE_DIR/proto/CMakeLists.txt" ]; then
 	compare libevchan-protobuf-c proto.h

@@ -142,6 +142,10 @@ field_ends() {
 	'HELLO label') must "HELLO_LABEL == $2" "$1 ends at $2" ;;
 	'WELCOME header_size') must "WELCOME_LENGTH == $2" "$1 ends at $2" ;;
 	'REFUSED text') must "REFUSED_TEXT == $2" "$1 ends at $2" ;;
+	'OBSERVE features' | 'OBSERVED features' | 'ASK next' | 'TOTALS age')
+		must "$1_LENGTH == $2" "$1 ends at $2"
+		;;
+	'LANE label') must "LANE_LABEL == $2" "$1 ends at $2" ;;
 	*) die "$1 ends with $3" ;;
 	esac
 }
@@ -253,8 +257,8 @@ main() {
 		only member | layout member ring_header ring_page ring_record
 	} >"$scratch/members.c"
 	{
-		includes control_message.c
-		only field | layout field HELLO WELCOME REFUSED
+		includes control_message.c observe_message.c
+		only field | layout field HELLO WELCOME REFUSED OBSERVE OBSERVED ASK LANE TOTALS
 	} >"$scratch/fields.c"
 	for file in "$scratch"/*.c; do
 		compile -fsyntax-only "$file" || failed=1

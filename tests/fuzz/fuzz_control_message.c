@@ -9,6 +9,7 @@
 
 #include "control_message.h"
 #include "fuzz.h"
+#include "observe_message.h"
 
 #define FRAME_HEADER 4u
 
@@ -96,6 +97,58 @@ static void check_refused(const uint8_t *frame, size_t length)
 	FUZZ_CHECK(strcmp(second.text, refused.text) == 0);
 }
 
+/* Those of observers, each decoder as if the frame were its own. A label may have any bytes, so all that was
+ * accepted comes out again. */
+static size_t encode_seen_again(
+		unsigned char *again, unsigned kind, const uint8_t *frame, size_t length)
+{
+	struct evchan_receiver_stats totals;
+	struct control_observe observe;
+	struct control_lane lane;
+	bool next;
+
+	switch (kind) {
+	case 0:
+		return control_decode_observe(&observe, frame, length)
+				? 0
+				: control_encode_observe(again, &observe);
+	case 1:
+		return control_decode_observed(&observe, frame, length) < 0
+				? 0
+				: control_encode_observed(again, &observe);
+	case 2:
+		return control_decode_ask(&next, frame, length) < 0
+				? 0
+				: control_encode_ask(again, next);
+	case 3:
+		return control_decode_lane(&lane, frame, length) < 0
+				? 0
+				: control_encode_lane(again, &lane);
+	case 4:
+		return control_decode_more(frame, length) < 0
+				? 0
+				: control_encode_more(again);
+	default:
+		return control_decode_totals(&totals, frame, length) < 0
+				? 0
+				: control_encode_totals(again, &totals);
+	}
+}
+
+static void check_observing(const uint8_t *frame, size_t length)
+{
+	unsigned char again[CONTROL_FRAME_MAX];
+
+	for (unsigned kind = 0; kind < 6; kind++) {
+		size_t size = encode_seen_again(again, kind, frame, length);
+
+		FUZZ_CHECK(size == 0 || size == length);
+		FUZZ_CHECK(size == 0 ||
+				memcmp(again + FRAME_HEADER, frame + FRAME_HEADER,
+						size - FRAME_HEADER) == 0);
+	}
+}
+
 /* A text is cut only if it is too long, and then by no more than what is left of a character. */
 static void check_text(const uint8_t *bytes, size_t size)
 {
@@ -133,6 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	check_hello(frame, length);
 	check_welcome(frame, length);
 	check_refused(frame, length);
+	check_observing(frame, length);
 	free(frame);
 	return 0;
 }

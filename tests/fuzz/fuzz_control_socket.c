@@ -51,7 +51,7 @@ static int expected_length(const struct side *side)
 		return 0;
 	if (frame[0] == CONTROL_RING)
 		return 1;
-	if (frame[0] < 0x10 || frame[0] > 0x14 || (size > 1 && frame[1]))
+	if (frame[0] < 0x10 || frame[0] > 0x1a || (size > 1 && frame[1]))
 		return -1;
 	if (size < 4)
 		return 0;

@@ -45,6 +45,8 @@ static const struct expected refusals[] = {
 	{ CONTROL_REFUSE_POSITIONS, 18, -EPROTO, true },
 	{ CONTROL_REFUSE_APPLICATION, 19, -ECONNABORTED, true },
 	{ CONTROL_REFUSE_TIMEOUT, 20, -ETIMEDOUT, false },
+	{ CONTROL_REFUSE_OBSERVERS, 21, -EUSERS, false },
+	{ CONTROL_REFUSE_NOT_OBSERVED, 22, -EACCES, true },
 };
 
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))

@@ -40,7 +40,7 @@ static void garbage_is_refused(void **state)
 	for (i = 0; i < 256; i++) {
 		type = (unsigned char)i;
 		if (type == CONTROL_RING ||
-				(type >= CONTROL_HELLO && type <= CONTROL_BYE))
+				(type >= CONTROL_HELLO && type <= CONTROL_LAST))
 			continue;
 		assert_garbage_is_refused(&type, 1, true);
 		assert_garbage_is_refused(&type, 1, false);

@@ -20,7 +20,8 @@
 #define NOT_WRITTEN ((enum control_type)0x7e)
 
 static const enum control_type framed_types[] = { CONTROL_HELLO, CONTROL_WELCOME,
-	CONTROL_REFUSED, CONTROL_EVICTED, CONTROL_BYE };
+	CONTROL_REFUSED, CONTROL_EVICTED, CONTROL_BYE, CONTROL_OBSERVE, CONTROL_OBSERVED,
+	CONTROL_ASK, CONTROL_LANE, CONTROL_MORE, CONTROL_TOTALS };
 
 #define FRAMED_TYPES (sizeof(framed_types) / sizeof(framed_types[0]))
 

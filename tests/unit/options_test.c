@@ -217,7 +217,8 @@ static void receiver_values_are_kept(void **state)
 
 	(void)state;
 	given.flags = EVCHAN_RECEIVER_ANY_UID | EVCHAN_RECEIVER_COPY |
-			EVCHAN_RECEIVER_ALLOW_LAZY | EVCHAN_RECEIVER_LOCK_MEMORY;
+			EVCHAN_RECEIVER_ALLOW_LAZY | EVCHAN_RECEIVER_LOCK_MEMORY |
+			EVCHAN_RECEIVER_NO_OBSERVERS;
 	given.bell = EVCHAN_BELL_PIPE;
 	given.max_senders = 7;
 	given.max_lane_bytes = 12345;
@@ -258,7 +259,7 @@ static void receiver_nonsense_is_refused(void **state)
 	const gid_t gid = 1;
 
 	(void)state;
-	for (int bit = 4; bit < 32; bit++) {
+	for (int bit = 5; bit < 32; bit++) {
 		given = receiver_init;
 		given.flags = (uint32_t)1 << bit;
 		assert_int_equal(read_receiver(&given), -EINVAL);
