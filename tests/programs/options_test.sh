@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 #
-# Command lines of both programs, right and wrong: what is printed where, and the exit status.
+# Command lines of the programs, right and wrong: what is printed where, and the exit status.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+top=$build/examples/evchan-top
+stat=$build/examples/evchan-stat
 
 # refuses PROGRAM ARGUMENT...: a wrong command line gives status 2 and one line on stderr.
 refuses() {
@@ -51,12 +53,21 @@ wrong_command_lines() {
 	done
 	for number in x -1 1x 1e3 0x1 nan inf ' 1' 1.2.3 99999999999; do
 		refuses "$send" --wait="$number" a
+		refuses "$top" --interval "$number" a
+		refuses "$stat" --timeout "$number" a
 	done
+	refuses "$top"
+	refuses "$top" ''
+	refuses "$top" a b
+	refuses "$top" --sort colour a
+	refuses "$top" --interval 0.01 a
+	refuses "$stat"
+	refuses "$stat" --sort fill a
 }
 
 help_and_version() {
 	local program
-	for program in "$receive" "$send"; do
+	for program in "$receive" "$send" "$top" "$stat"; do
 		status_of "$program" --help
 		[ "$status" = 0 ] || fail "--help: exit status $status"
 		[ ! -s "$work/stderr" ] || fail '--help says something on stderr'
@@ -72,11 +83,19 @@ every_option_is_in_help() {
 	local option
 	"$receive" --help >"$work/receive.help"
 	"$send" --help >"$work/send.help"
+	"$top" --help >"$work/top.help"
+	"$stat" --help >"$work/stat.help"
 	for option in zero-copy copy raw label count quiet stats slow max-senders allow-uid bell; do
 		grep -qe "--$option\b" "$work/receive.help" || fail "evchan-receive: --$option"
 	done
 	for option in label capacity wait repeat stats bell; do
 		grep -qe "--$option\b" "$work/send.help" || fail "evchan-send: --$option"
+	done
+	for option in interval sort reverse once json timeout; do
+		grep -qe "--$option\b" "$work/top.help" || fail "evchan-top: --$option"
+	done
+	for option in json totals interval timeout; do
+		grep -qe "--$option\b" "$work/stat.help" || fail "evchan-stat: --$option"
 	done
 }
 
