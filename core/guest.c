@@ -28,6 +28,9 @@
 #include "observe_message.h"
 #include "onlooker.h"
 #include "receiver.h"
+#include "refusal_advice.h"
+
+#define ADVICE_ROOM 256
 
 /* ---- The guest -------------------------------------------------------------- */
 
@@ -92,17 +95,20 @@ static void guest_refuse(struct guest *guest, enum control_refusal refusal, cons
 		.final = control_refusal_is_final(refusal),
 	};
 	unsigned char frame[CONTROL_FRAME_MAX];
+	char advice[ADVICE_ROOM];
 	const char *text = detail ? detail : control_refusal_text(refusal);
 	const char *role = guest->is_observer ? "observer" : "sender";
 
+	refusal_advice(advice, sizeof(advice), receiver, refusal,
+			guest->has_hello ? &guest->hello : NULL);
 	control_set_text(&refused, text);
 	(void)control_socket_send(&guest->control, frame,
 			control_encode_refused(frame, CONTROL_REFUSED, &refused), NULL);
 	guest_release(guest);
 	receiver->stats.refused++;
 	receiver_report(receiver, NULL, control_refusal_error(refusal),
-			"%s pid %ld uid %lu is refused: %s", role, (long)peer.pid,
-			(unsigned long)peer.uid, text);
+			"%s pid %ld uid %lu is refused: %s%s", role, (long)peer.pid,
+			(unsigned long)peer.uid, text, advice);
 }
 
 static void guest_ready(void *arg, unsigned events)

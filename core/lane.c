@@ -206,8 +206,11 @@ void lane_end(struct evchan_lane *lane, enum evchan_left_reason reason,
 void lane_break(struct evchan_lane *lane, int error, enum control_refusal refusal, const char *what)
 {
 	lane_end(lane, EVCHAN_LEFT_BROKEN, refusal, what);
-	receiver_report(lane->receiver, lane, error, "sender pid %ld uid %lu is cut off: %s",
-			(long)lane->peer.pid, (unsigned long)lane->peer.uid, what);
+	receiver_report(lane->receiver, lane, error, "sender pid %ld uid %lu is cut off: %s%s",
+			(long)lane->peer.pid, (unsigned long)lane->peer.uid, what,
+			refusal == CONTROL_REFUSE_NONE
+					? " (it keeps its messages, and may come back)"
+					: " (it is broken or hostile, and may not come back)");
 }
 
 static void lane_release_memory(struct evchan_lane *lane)

@@ -108,8 +108,9 @@ static int lane_lacks_memory(struct evchan_lane *lane)
 	lane->told_no_memory = true;
 	if (!was_told)
 		receiver_report(lane->receiver, lane, -ENOMEM,
-				"no memory to copy a message of sender pid %ld: it has to wait",
-				(long)lane->peer.pid);
+				"no memory to copy a message of sender pid %ld uid %lu: it has to "
+				"wait (a limit of this process, its control group or the system)",
+				(long)lane->peer.pid, (unsigned long)lane->peer.uid);
 	return 0;
 }
 

@@ -130,8 +130,9 @@ static int receiver_accept_one(struct evchan_receiver *receiver)
 		r = guest_new(receiver, fd, false);
 	if (r < 0 && !receiver->handle.is_freed) {
 		receiver_suspend_accepting(receiver);
-		receiver_report(receiver, NULL, r, "cannot accept senders for now: %s",
-				evchan_strerror(r));
+		receiver_report(receiver, NULL, r, "cannot accept senders for now: %s%s",
+				evchan_strerror(r),
+				r == -EMFILE ? " (raise RLIMIT_NOFILE of this process)" : "");
 	}
 	return r;
 }
