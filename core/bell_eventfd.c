@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "descriptor.h"
@@ -67,43 +66,9 @@ static int reset(struct bell *bell)
 	return 0;
 }
 
-static int add_one(int fd)
-{
-	const uint64_t one = 1;
-
-	return write(fd, &one, sizeof(one)) < 0 ? -errno : 0;
-}
-
-static int ring(int fd)
-{
-	uint64_t count;
-	int r;
-
-	r = add_one(fd);
-	if (r != -EAGAIN)
-		return r;
-	/* A plain read, so that it works on kernels without RWF_NOWAIT too: that the write came back shows
-	 * that the descriptor does not block. If somebody fills the counter in between again, that was a
-	 * ring. */
-	(void)!read(fd, &count, sizeof(count));
-	r = add_one(fd);
-	return r == -EAGAIN ? 0 : r;
-}
-
-static int check_ringer(int fd)
-{
-	struct stat status;
-
-	/* An eventfd has no file type at all, like the other things without a name (a timer, an epoll instance): that is
-	 * as far as can be told without ringing, which then says EINVAL. */
-	if (!bell_can_write(fd) || fstat(fd, &status) < 0 || (status.st_mode & S_IFMT) != 0)
-		return -EBADF;
-	return 0;
-}
-
 const struct bell_operations bell_eventfd_operations = {
 	.create = create,
 	.reset = reset,
-	.ring = ring,
-	.check_ringer = check_ringer,
+	.ring = bell_eventfd_ring,
+	.check_ringer = bell_eventfd_check_ringer,
 };

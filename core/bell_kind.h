@@ -18,6 +18,10 @@ struct bell_operations {
 extern const struct bell_operations bell_eventfd_operations;
 extern const struct bell_operations bell_pipe_operations;
 
+/* The ringer's side of an eventfd, which is there also where none can be made. */
+int bell_eventfd_ring(int fd);
+int bell_eventfd_check_ringer(int fd);
+
 /* Whether `fd` is open for writing and cannot make the ringer wait. */
 bool bell_can_write(int fd);
 

@@ -282,6 +282,10 @@ static enum bell_kind guest_choose_bell(struct guest *guest, uint32_t wish)
 	if (receiver->options.bell == EVCHAN_BELL_DEFAULT && wish == EVCHAN_BELL_PIPE &&
 			guest->peer.uid == receiver->admission.own_uid)
 		return BELL_PIPE;
+	/* Nor do others get one because there is no eventfd. */
+	if (receiver->options.bell == EVCHAN_BELL_DEFAULT && receiver->bell == BELL_PIPE &&
+			guest->peer.uid != receiver->admission.own_uid)
+		return BELL_SOCKET;
 	return receiver->bell;
 }
 
@@ -435,6 +439,13 @@ static struct evchan_lane *guest_new_lane(struct guest *guest)
 	return lane;
 }
 
+/* Memory that is not sealed can be a trap, so only those may bring it who could kill this process anyway. */
+static bool guest_may_bring_memory(const struct guest *guest)
+{
+	return shared_memory_has_seals() || guest->peer.uid == 0 ||
+	       guest->peer.uid == guest->receiver->admission.own_uid;
+}
+
 /* Whether a whole, decoded hello lets this guest in: who, then how much, then what. */
 static enum control_refusal guest_check_hello(struct guest *guest)
 {
@@ -445,6 +456,8 @@ static enum control_refusal guest_check_hello(struct guest *guest)
 	refusal = guest_check_credentials(guest);
 	if (refusal)
 		return refusal;
+	if (!guest_may_bring_memory(guest))
+		return CONTROL_REFUSE_MEMORY_OBJECT;
 	if (guest->arrival.fd_count != 1)
 		return CONTROL_REFUSE_PROTOCOL;
 	if (receiver_was_evicted(guest->receiver, guest->peer.uid, guest->hello.lane_id))
@@ -580,7 +593,7 @@ static bool guest_handle_first_frame(struct guest *guest, enum control_type type
 	if (type == CONTROL_HELLO)
 		refusal = control_decode_hello(&guest->hello, frame, length);
 	/* The one look at a stranger's descriptor that is always safe. */
-	if (!refusal && arrival->fd_count == 1 && !shared_memory_is_sealed(arrival->fds[0]))
+	if (!refusal && arrival->fd_count == 1 && !shared_memory_is_acceptable(arrival->fds[0]))
 		refusal = CONTROL_REFUSE_MEMORY_OBJECT;
 	if (refusal) {
 		guest_refuse(guest, refusal, NULL);

@@ -13,6 +13,9 @@
  * new writers and new seals (design, section 4). The peer gets the descriptor from a stranger: it
  * accepts nothing but a sealed memfd of ordinary pages, of exactly the size announced, and maps it
  * read-only.
+ *
+ * So with shared_memory_memfd.c. Systems without seals have shared_memory_shm.c, with weaker promises: see
+ * shared_memory_has_seals().
  */
 
 #include <stdbool.h>
@@ -52,21 +55,30 @@ static inline size_t shared_memory_span(const struct shared_memory *memory)
  * Makes one: memfd, close-on-exec, sized, allocated in steps (RLIMIT_FSIZE is looked at first,
  * because SIGXFSZ kills), mapped, sealed. All bytes are zero. The sizes are whole pages.
  * Errors: -ENOMEM, -ENOSPC, -EFBIG (also for sizes that are not whole pages), -EMFILE, -ENFILE, -ENOSYS no
- * memfd or no such seal here, -EPERM or -EAGAIN mlock refused.
+ * memfd, no such seal, or no shared memory here, -EPERM or -EAGAIN mlock refused.
  */
 int shared_memory_create(struct shared_memory *out, size_t header_size, size_t data_size,
 		unsigned flags);
 
-/* Whether `fd`, from anybody, is a memfd that carries all the required seals. The first and, if it
- * fails, only call made on a stranger's descriptor: F_GET_SEALS never touches the file system it
- * comes from. */
-bool shared_memory_is_sealed(int fd);
+/*
+ * Whether objects are sealed, so that any user's can be taken. If not, whoever made one can make it shorter
+ * while it is mapped, and then this process dies of SIGBUS: nobody's objects but those of processes of the own user
+ * (or root) may be accepted, and nothing of others' descriptors may be looked at beyond
+ * shared_memory_is_acceptable().
+ */
+bool shared_memory_has_seals(void);
+
+/* With seals: whether `fd`, from anybody, is a memfd that carries all the required ones. Without: whether it is a descriptor at
+ * all. The first and, if it fails, only call made on a stranger's descriptor: it never touches the file
+ * system that comes from (F_GET_SEALS, F_GETFL). */
+bool shared_memory_is_acceptable(int fd);
 
 /*
  * Maps a peer's object read-only. Checks seals, file system (tmpfs), exact size, and that all blocks are
  * allocated unless flags say LAZY. The descriptor stays the caller's, out->fd is -1.
- * Never writes to it, sizes, syncs or seals it.
- * Errors: -EPERM not sealed; -EMEDIUMTYPE not ordinary memory pages; -EBADMSG wrong size, or not whole pages
+ * Never writes to it, sizes, syncs or seals it. Without seals: checks its owner (the own user or root), that no other has
+ * access, that it has no name, and exact size.
+ * Errors: -EPERM not sealed, or not the own user's; -EMEDIUMTYPE not ordinary memory pages; -EBADMSG wrong size, or not whole pages
  * of this process; -ENODATA not allocated; -ENOMEM; -EAGAIN mlock refused.
  */
 int shared_memory_accept(struct shared_memory *out, int fd, size_t header_size,

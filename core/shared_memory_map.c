@@ -23,6 +23,7 @@
 #include "descriptor.h"
 #include "disposal.h"
 
+static_assert(sizeof(ino_t) == 8, "an object is recognised by its whole inode number");
 static_assert(sizeof(off_t) == 8, "sizes and inode numbers have 64 bits: define _FILE_OFFSET_BITS=64");
 
 size_t shared_memory_page_size(void)
@@ -93,6 +94,29 @@ int shared_memory_lock(const struct shared_memory *memory, unsigned flags)
 		return 0;
 	/* ENOMEM is what the kernel says above the limit. */
 	return errno == EPERM ? -EPERM : -EAGAIN;
+}
+
+int shared_memory_map_accepted(struct shared_memory *memory, int fd, unsigned flags)
+{
+	int r;
+
+	r = shared_memory_map(memory, fd, false);
+	if (r == -EBADF || r == -EACCES)
+		return -EPERM; /* a descriptor that is not there to be read */
+	if (r < 0)
+		return r == -EAGAIN ? -EAGAIN : -ENOMEM;
+	/* -EPERM would say that the object itself is not to be had. */
+	if (shared_memory_lock(memory, flags) < 0) {
+		shared_memory_unmap(memory, NULL);
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+void shared_memory_note_identity(struct shared_memory *memory, const struct stat *status)
+{
+	memory->device = (uint64_t)status->st_dev;
+	memory->inode = status->st_ino;
 }
 
 void shared_memory_close(struct shared_memory *memory)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "shared_memory.h"
@@ -28,8 +29,24 @@ static inline off_t shared_memory_object_size(const struct shared_memory *memory
  */
 int shared_memory_map(struct shared_memory *memory, int fd, bool is_owner);
 
+/* The same for a peer's object that was checked, and locks it if `flags` say so.
+ * Errors: -EPERM cannot be read; -ENOMEM; -EAGAIN more than may be locked. */
+int shared_memory_map_accepted(struct shared_memory *memory, int fd, unsigned flags);
+
 /* The inverse; base becomes NULL. Harmless if nothing is mapped. */
 void shared_memory_unmap(struct shared_memory *memory, struct disposal_account *account);
+
+/*
+ * Sizes the owner's object, memory->fd, and allocates its pages unless `flags` say LAZY, in steps.
+ * RLIMIT_FSIZE is looked at first, because SIGXFSZ kills. In shared_memory_size.c.
+ * Errors: -EFBIG; -ENOSPC, -ENOMEM and others of ftruncate and posix_fallocate.
+ */
+int shared_memory_set_size(const struct shared_memory *memory, unsigned flags);
+
+/* Writes a zero to each page of a new object's mapping. */
+void shared_memory_touch(const struct shared_memory *memory);
+
+void shared_memory_note_identity(struct shared_memory *memory, const struct stat *status);
 
 /*
  * Locks it in memory if `flags` say so.

@@ -13,11 +13,9 @@
  * reader would then have to allocate, in the reader's name, and wait or die if there is nothing to be had.
  */
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -28,12 +26,6 @@
 
 /* FUTURE_WRITE rather than WRITE: that one is refused while any writable mapping exists. */
 #define REQUIRED_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
-
-/* Large enough that the calls do not count; small enough that a signal handler waits a few milliseconds. */
-#define ALLOCATION_STEP ((off_t)16 << 20)
-#define ALLOCATION_STEP_MIN ((off_t)64 << 10)
-
-static_assert(sizeof(ino_t) == 8, "an object is recognised by its whole inode number");
 
 static int memfd_error(int error)
 {
@@ -69,40 +61,6 @@ static int make_memfd(int *out)
 	return 0;
 }
 
-/* Growing a file above the limit raises SIGXFSZ, which kills by default. */
-static int check_size_limit(off_t size)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_FSIZE, &limit) < 0)
-		return -errno;
-	if (limit.rlim_cur != RLIM_INFINITY && (rlim_t)size > limit.rlim_cur)
-		return -EFBIG;
-	return 0;
-}
-
-/*
- * Newer kernels let nothing but SIGKILL interrupt this. On others a call that a signal interrupts gives back
- * what it had allocated, so with a fast enough timer in the application a large step would never
- * end. Each interruption halves it; the least takes microseconds.
- */
-static int allocate(int fd, off_t size)
-{
-	off_t done = 0, step = ALLOCATION_STEP;
-
-	while (done < size) {
-		if (step > size - done)
-			step = size - done;
-		if (fallocate(fd, 0, done, step) == 0)
-			done += step;
-		else if (errno != EINTR)
-			return -errno;
-		else if (step > ALLOCATION_STEP_MIN)
-			step /= 2;
-	}
-	return 0;
-}
-
 /* Pages that are allocated but were never touched look like holes to the peer. Cannot fail: they are there. */
 static void populate(const struct shared_memory *memory, unsigned flags)
 {
@@ -110,28 +68,7 @@ static void populate(const struct shared_memory *memory, unsigned flags)
 
 	if ((flags & SHARED_MEMORY_LAZY) || madvise(memory->base, size, MADV_POPULATE_WRITE) == 0)
 		return;
-	/* Linux before 5.14 */
-	for (size_t at = 0; at < size; at += shared_memory_page_size())
-		((volatile unsigned char *)memory->base)[at] = 0;
-}
-
-static int set_size(const struct shared_memory *memory, unsigned flags)
-{
-	off_t size = shared_memory_object_size(memory);
-	int r;
-
-	r = check_size_limit(size);
-	if (r < 0)
-		return r;
-	if (ftruncate(memory->fd, size) < 0)
-		return -errno;
-	return flags & SHARED_MEMORY_LAZY ? 0 : allocate(memory->fd, size);
-}
-
-static void note_identity(struct shared_memory *memory, const struct stat *status)
-{
-	memory->device = status->st_dev;
-	memory->inode = status->st_ino;
+	shared_memory_touch(memory); /* Linux before 5.14 */
 }
 
 static int seal(struct shared_memory *memory)
@@ -142,7 +79,7 @@ static int seal(struct shared_memory *memory)
 		return -ENOSYS; /* EINVAL: Linux before 5.1 */
 	if (fstat(memory->fd, &status) < 0)
 		return -errno;
-	note_identity(memory, &status);
+	shared_memory_note_identity(memory, &status);
 	return 0;
 }
 
@@ -159,7 +96,7 @@ int shared_memory_create(struct shared_memory *out, size_t header_size, size_t d
 	r = make_memfd(&memory.fd);
 	if (r < 0)
 		return r;
-	r = set_size(&memory, flags);
+	r = shared_memory_set_size(&memory, flags);
 	if (r < 0)
 		goto fail;
 	r = shared_memory_map(&memory, memory.fd, true);
@@ -181,7 +118,12 @@ fail:
 	return r;
 }
 
-bool shared_memory_is_sealed(int fd)
+bool shared_memory_has_seals(void)
+{
+	return true;
+}
+
+bool shared_memory_is_acceptable(int fd)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 
@@ -195,7 +137,7 @@ static int check_object(struct shared_memory *memory, int fd, unsigned flags)
 	struct statfs file_system;
 	struct stat status;
 
-	if (!shared_memory_is_sealed(fd))
+	if (!shared_memory_is_acceptable(fd))
 		return -EPERM;
 	/* A memfd of huge pages carries seals too, but its pages come from a pool that can be empty when
 	 * they are touched, and that is SIGBUS. */
@@ -209,7 +151,7 @@ static int check_object(struct shared_memory *memory, int fd, unsigned flags)
 	 * within. Pages in swap are data. */
 	if (!(flags & SHARED_MEMORY_LAZY) && lseek(fd, 0, SEEK_HOLE) != size)
 		return -ENODATA;
-	note_identity(memory, &status);
+	shared_memory_note_identity(memory, &status);
 	return 0;
 }
 
@@ -227,14 +169,9 @@ int shared_memory_accept(struct shared_memory *out, int fd, size_t header_size, 
 	r = check_object(&memory, fd, flags);
 	if (r < 0)
 		return r;
-	r = shared_memory_map(&memory, fd, false);
+	r = shared_memory_map_accepted(&memory, fd, flags);
 	if (r < 0)
-		return r == -EAGAIN ? -EAGAIN : -ENOMEM;
-	/* -EPERM would say that the object is not sealed. */
-	if (shared_memory_lock(&memory, flags) < 0) {
-		shared_memory_unmap(&memory, NULL);
-		return -EAGAIN;
-	}
+		return r;
 	*out = memory;
 	return 0;
 }

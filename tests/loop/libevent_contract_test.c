@@ -48,7 +48,7 @@ static struct event_base *new_base(const char *method, int flags)
 		if (strcmp(methods[i], method) != 0)
 			event_config_avoid_method(config, methods[i]);
 	}
-	event_config_set_flag(config, flags);
+	event_config_set_flag(config, flags | EVENT_BASE_FLAG_IGNORE_ENV);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
 	assert_non_null(base);

@@ -19,6 +19,11 @@ if ! [ -x "$receive" ] || ! [ -x "$send" ]; then
 	echo "${0##*/}: not built: $receive" >&2
 	exit 1
 fi
+# The kinds of bell that can be had here.
+bells='eventfd pipe'
+if [ "${EVCHAN_EVENTFD:-ON}" = OFF ] || [ -n "${EVCHAN_WITHOUT_EVENTFD-}" ]; then
+	bells=pipe
+fi
 work=$(mktemp -d)
 address=$work/socket
 

@@ -70,6 +70,8 @@ other_users() {
 	stream_goes_on
 	stop_receiver
 	expect_same "$work/output" <(seq 1000) 'what the own user sent'
+	# Memory that is not sealed is taken from the own user only, whatever the policy.
+	[ "${EVCHAN_MEMFD:-ON}" = ON ] || return 0
 	start_receiver --raw --allow-uid any
 	echo any | "${as_stranger[@]}" "$send" "$address" || fail '--allow-uid any refuses a stranger'
 	echo own | "$send" "$address" || fail '--allow-uid any refuses the own user'

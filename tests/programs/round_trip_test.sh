@@ -160,7 +160,7 @@ rounded_capacity() {
 
 make_awkward_lines
 for copy in --zero-copy --copy; do
-	for bell in eventfd pipe; do
+	for bell in $bells; do
 		round_trip "$work/awkward" "$copy" --bell "$bell" -- --capacity 128K
 		round_trip "$work/awkward" "$copy" -- --bell "$bell"
 	done

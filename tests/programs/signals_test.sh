@@ -132,7 +132,7 @@ sender_ends() {
 # The receiver's death never kills a sender by SIGPIPE, whatever its bell.
 no_sigpipe() {
 	local bell
-	for bell in eventfd pipe; do
+	for bell in $bells; do
 		start_receiver --raw --bell "$bell"
 		seq 1000 >"$work/lines"
 		"$send" --repeat 1000000000 "$address" "$work/lines" 2>"$work/stderr" &

@@ -8,12 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "available.h"
 #include "linux_compat.h"
 #include "scene.h"
 
@@ -44,6 +46,20 @@ static void write_header(struct hostile_peer *peer)
 	memcpy(header->lane_id, peer->hello.lane_id, sizeof(header->lane_id));
 }
 
+/* An object of the kind that this build shares. */
+static int make_memory(void)
+{
+	char name[32];
+	int fd;
+
+	if (has_seals())
+		return memfd_create("hostile", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	snprintf(name, sizeof(name), "/hostile-%ld", (long)getpid());
+	fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	shm_unlink(name);
+	return fd;
+}
+
 void hostile_make_ring(struct hostile_peer *peer, size_t capacity,
 		const struct hostile_memory *wrong)
 {
@@ -56,7 +72,7 @@ void hostile_make_ring(struct hostile_peer *peer, size_t capacity,
 	make_hello(peer, header_size, capacity);
 	peer->mapped = header_size + capacity;
 	size = (off_t)peer->mapped + wrong->added_bytes;
-	peer->memory = memfd_create("hostile", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	peer->memory = make_memory();
 	CHECK(peer->memory >= 0);
 	CHECK_EQUAL(ftruncate(peer->memory, size), 0);
 	if (!wrong->is_unallocated)
@@ -66,9 +82,10 @@ void hostile_make_ring(struct hostile_peer *peer, size_t capacity,
 	CHECK(peer->header != MAP_FAILED);
 	peer->data = (unsigned char *)peer->header + header_size;
 	write_header(peer);
-	CHECK_EQUAL(fcntl(peer->memory, F_ADD_SEALS,
-				    REQUIRED_SEALS & ~wrong->missing_seals),
-			0);
+	if (has_seals())
+		CHECK_EQUAL(fcntl(peer->memory, F_ADD_SEALS,
+					    REQUIRED_SEALS & ~wrong->missing_seals),
+				0);
 }
 
 void hostile_put_record(struct hostile_peer *peer, uint64_t position, uint32_t size,

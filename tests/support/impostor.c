@@ -25,7 +25,7 @@ void impostor_open(struct impostor *impostor)
 	impostor->page->magic = RING_PAGE_MAGIC;
 	impostor->page->version = RING_VERSION;
 	impostor->page->header_size = (uint32_t)impostor->page_memory.header_size;
-	impostor->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	impostor->bell = eventfd(0, EFD_NONBLOCK);
 	impostor->welcome = (struct control_welcome){ CONTROL_PROTOCOL_VERSION, 0,
 		EVCHAN_BELL_EVENTFD, impostor->page->header_size };
 }

@@ -61,7 +61,8 @@ static void unsafe_memory_is_refused(void **state)
 			-EBADMSG);
 	shared_memory_deinit(&fixture->memory, NULL);
 	make_memory(fixture, SHARED_MEMORY_LAZY);
-	refuse(fixture, 0, -ENODATA);
+	if (shared_memory_has_seals())
+		refuse(fixture, 0, -ENODATA);
 	assert_int_equal(init_reader(fixture, 0, SHARED_MEMORY_LAZY), 0);
 	end_reader(fixture);
 }
@@ -125,7 +126,7 @@ static void page_is_described(void **state)
 
 	start_at(fixture, 640);
 	page = fixture->page;
-	assert_true(shared_memory_is_sealed(ring_reader_page_fd(&fixture->reader)));
+	assert_true(shared_memory_is_acceptable(ring_reader_page_fd(&fixture->reader)));
 	assert_int_equal(page->magic, RING_PAGE_MAGIC);
 	assert_int_equal(page->version, RING_VERSION);
 	assert_int_equal(page->header_size, page_size());

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Giving a new memory object its size and its pages, before anybody maps it: what cannot be had is an error
+ * then, and not SIGBUS at some later access.
+ */
+
+#include "shared_memory_map.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Large enough that the calls do not count; small enough that a signal handler waits a few milliseconds. */
+#define ALLOCATION_STEP ((off_t)16 << 20)
+#define ALLOCATION_STEP_MIN ((off_t)64 << 10)
+
+/* Growing a file above the limit raises SIGXFSZ, which kills by default. */
+static int check_size_limit(off_t size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return -errno;
+	if (limit.rlim_cur != RLIM_INFINITY && (rlim_t)size > limit.rlim_cur)
+		return -EFBIG;
+	return 0;
+}
+
+/*
+ * Newer kernels let nothing but SIGKILL interrupt this. On others a call that a signal interrupts gives back
+ * what it had allocated, so with a fast enough timer in the application a large step would never
+ * end. Each interruption halves it; the least takes microseconds.
+ */
+static int allocate(int fd, off_t size)
+{
+	off_t done = 0, step = ALLOCATION_STEP;
+
+	while (done < size) {
+		int error;
+
+		if (step > size - done)
+			step = size - done;
+		error = posix_fallocate(fd, done, step);
+		if (error == 0)
+			done += step;
+		else if (error != EINTR)
+			return -error;
+		else if (step > ALLOCATION_STEP_MIN)
+			step /= 2;
+	}
+	return 0;
+}
+
+int shared_memory_set_size(const struct shared_memory *memory, unsigned flags)
+{
+	off_t size = shared_memory_object_size(memory);
+	int r;
+
+	r = check_size_limit(size);
+	if (r < 0)
+		return r;
+	if (ftruncate(memory->fd, size) < 0)
+		return -errno;
+	return flags & SHARED_MEMORY_LAZY ? 0 : allocate(memory->fd, size);
+}
+
+void shared_memory_touch(const struct shared_memory *memory)
+{
+	size_t size = (size_t)shared_memory_object_size(memory);
+
+	for (size_t at = 0; at < size; at += shared_memory_page_size())
+		((volatile unsigned char *)memory->base)[at] = 0;
+}

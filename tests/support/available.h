@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef EVCHAN_TESTS_AVAILABLE_H
+#define EVCHAN_TESTS_AVAILABLE_H
+
+/*
+ * What the library under test has to work with: builds differ (EVCHAN_EVENTFD, EVCHAN_MEMFD), and so do sandboxes
+ * (without_eventfd.c).
+ */
+
+#include <stdbool.h>
+
+#include "bell.h"
+#include "shared_memory.h"
+
+static inline bool has_eventfd(void)
+{
+	struct bell bell;
+
+	if (bell_create(&bell, BELL_EVENTFD, true) < 0)
+		return false;
+	bell_deinit(&bell);
+	return true;
+}
+
+/* Whether memory of other users can be taken: see shared_memory_has_seals(). */
+static inline bool has_seals(void)
+{
+	return shared_memory_has_seals();
+}
+
+#endif
