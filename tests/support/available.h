@@ -4,7 +4,7 @@
 
 /*
  * What the library under test has to work with: builds differ (EVCHAN_EVENTFD, EVCHAN_MEMFD), and so do sandboxes
- * (without_eventfd.c).
+ * (../sandbox/).
  */
 
 #include <stdbool.h>

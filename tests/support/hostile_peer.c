@@ -17,6 +17,7 @@
 
 #include "available.h"
 #include "linux_compat.h"
+#include "raw_sendmsg.h"
 #include "scene.h"
 
 #define REQUIRED_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
@@ -162,7 +163,7 @@ void hostile_say(struct hostile_peer *peer, const void *bytes, size_t size,
 		header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
 		memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
 	}
-	CHECK_EQUAL(sendmsg(peer->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL),
+	CHECK_EQUAL(raw_sendmsg(peer->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL),
 			(ssize_t)size);
 }
 

@@ -20,6 +20,7 @@
 #include "disposal.h"
 #include "linux_compat.h"
 #include "process.h"
+#include "raw_sendmsg.h"
 
 #define LONG_MS 20000
 
@@ -100,7 +101,7 @@ static inline int peer_send_with(const struct pair *pair, const void *bytes, siz
 	control.header.cmsg_type = SCM_RIGHTS;
 	control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
 	memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
-	if (sendmsg(pair->peer, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (raw_sendmsg(pair->peer, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return -errno;
 	return 0;
 }

@@ -1,0 +1,67 @@
+# What the scripts of this folder know of the targets; each sources it. choose_target TARGET sets
+#	compiler emulator flags link_flags processor packages static
+# An emulator is a command with its arguments.
+
+targets='musl musl-static arm64 armhf s390x'
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+# Dependencies outside the tree: of what version and for what target is in the name.
+cache=${EVCHAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/evchan}
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+choose_target() {
+	emulator=''
+	link_flags=''
+	static=''
+	flags=''
+	case $1 in
+	musl | musl-static)
+		compiler=musl-gcc
+		processor=x86_64
+		packages='musl-tools linux-libc-dev'
+		# musl-gcc does not look for the kernel's headers.
+		flags='-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu'
+		if [ "$1" = musl-static ]; then
+			static=yes
+			link_flags=-static
+		fi
+		;;
+	arm64) cross aarch64 aarch64-linux-gnu ;;
+	armhf) cross arm arm-linux-gnueabihf ;;
+	s390x) cross s390x s390x-linux-gnu ;;
+	*) die "no such target: $1 (there are: $targets)" ;;
+	esac
+}
+
+# cross PROCESSOR TRIPLET
+cross() {
+	processor=$1
+	compiler=$2-gcc
+	emulator="qemu-$1 -L /usr/$2"
+	packages="gcc-$2 qemu-user"
+}
+
+# Whether what is compiled runs; if not, says why.
+target_works() {
+	local work=$1
+	if ! command -v "$compiler" >/dev/null; then
+		echo "no $compiler"
+	elif [ -n "$emulator" ] && ! command -v "${emulator%% *}" >/dev/null; then
+		echo "no ${emulator%% *}"
+	else
+		echo 'int main(void) { return 0; }' >"$work/empty.c"
+		# shellcheck disable=SC2086
+		if ! "$compiler" $flags $link_flags -o "$work/empty" "$work/empty.c" 2>"$work/errors"; then
+			echo "$compiler does not work: $(head -1 "$work/errors")"
+		elif ! $emulator "$work/empty"; then
+			echo 'what is compiled does not run here'
+		else
+			return 0
+		fi
+	fi
+	return 1
+}
