@@ -5,8 +5,8 @@
 #	.ci/packages.sh PURPOSE...        installs what is missing
 #	.ci/packages.sh --list PURPOSE... only prints the packages
 #
-# Purposes: build (the libraries and programs), test (tests/run), bench (peers to compare with), ci (the rest of
-# .ci/run).
+# Purposes: build (the libraries and programs), test (tests/run), bench (peers to compare with), platforms (compilers and
+# emulators of tests/platforms/run), ci (the rest of .ci/run).
 # "a|b" is satisfied by either and installed as a.
 set -euo pipefail
 
@@ -18,8 +18,9 @@ packages_for() {
 	bench) echo 'libzmq3-dev libnng-dev libqb-dev gnuplot-nox' ;;
 	# Debian's nats-server starts one on all interfaces where there is systemd: not for everybody who runs the tests.
 	ci) echo 'git clang libclang-rt-14-dev spin gcc-12-multilib libc6-dev-i386 nats-server' ;;
+	platforms) echo 'musl-tools linux-libc-dev qemu-user gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu' ;;
 	*)
-		echo "packages.sh: no such purpose: $1 (build, test, bench, ci)" >&2
+		echo "packages.sh: no such purpose: $1 (build, test, bench, platforms, ci)" >&2
 		return 2
 		;;
 	esac

@@ -77,6 +77,7 @@ struct ring_record {
 #define RING_RECORD_HEADER ((uint64_t)sizeof(struct ring_record))
 
 static_assert(sizeof(ring_word) == 8, "a word of the format");
+static_assert(offsetof(struct ring_header, magic) == 0, "format");
 static_assert(offsetof(struct ring_header, version) == 8, "format");
 static_assert(offsetof(struct ring_header, header_size) == 12, "format");
 static_assert(offsetof(struct ring_header, capacity) == 16, "format");
@@ -86,11 +87,14 @@ static_assert(offsetof(struct ring_header, wake_at) == 256, "format");
 static_assert(offsetof(struct ring_header, times_full) == 264, "format");
 static_assert(offsetof(struct ring_header, notes_end) == 272, "format");
 static_assert(sizeof(struct ring_header) == 384, "format");
+static_assert(offsetof(struct ring_page, magic) == 0, "format");
+static_assert(offsetof(struct ring_page, version) == 8, "format");
 static_assert(offsetof(struct ring_page, header_size) == 12, "format");
 static_assert(offsetof(struct ring_page, head) == 128, "format");
 static_assert(offsetof(struct ring_page, wake_at) == 256, "format");
 static_assert(sizeof(struct ring_page) == 384, "format");
 static_assert(sizeof(struct ring_record) == 8, "format");
+static_assert(offsetof(struct ring_record, size) == 0, "format");
 static_assert(offsetof(struct ring_record, type) == 4, "format");
 /* A lock inside the atomic would live in one process and protect nothing between two. */
 static_assert(__atomic_always_lock_free(sizeof(ring_word), 0), "64-bit atomics must be lock-free");

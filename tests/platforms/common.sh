@@ -1,5 +1,5 @@
 # What the scripts of this folder know of the targets; each sources it. choose_target TARGET sets
-#	compiler emulator flags link_flags processor packages static
+#	compiler emulator flags link_flags processor static
 # An emulator is a command with its arguments.
 
 targets='musl musl-static arm64 armhf s390x'
@@ -22,7 +22,6 @@ choose_target() {
 	musl | musl-static)
 		compiler=musl-gcc
 		processor=x86_64
-		packages='musl-tools linux-libc-dev'
 		# musl-gcc does not look for the kernel's headers.
 		flags='-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu'
 		if [ "$1" = musl-static ]; then
@@ -42,7 +41,6 @@ cross() {
 	processor=$1
 	compiler=$2-gcc
 	emulator="qemu-$1 -L /usr/$2"
-	packages="gcc-$2 qemu-user"
 }
 
 # Whether what is compiled runs; if not, says why.
