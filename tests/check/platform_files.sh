@@ -24,7 +24,7 @@ product=()
 for file in core/**/*.[ch] loop/**/*.[ch] proto/**/*.[ch] examples/**/*.[ch] include/**/*.h; do
 	[ "$file" = core/linux_compat.h ] || product+=("$file")
 done
-common='EVCHAN_[A-Z0-9_]+_H|__cplusplus|NDEBUG|__BYTE_ORDER__ [!=]= __ORDER_(LITTLE|BIG)_ENDIAN__'
+common='[A-Z0-9_]+_H|__cplusplus|NDEBUG|__BYTE_ORDER__ [!=]= __ORDER_(LITTLE|BIG)_ENDIAN__'
 must_ask_only "$common" "${product[@]}"
-must_ask_only "$common|"'.*(SANITIZE|sanitizer|__has_feature|HAS_[A-Z_]+).*|BENCH_HAS_[A-Z]+|EVCHAN_[A-Z_]+|SYS_[a-z0-9_]+|[A-Z_]+_MADE_HERE' tests/**/*.[ch]
+must_ask_only "$common|"'.*(SANITIZE|sanitizer|__has_feature|HAS_[A-Z_]+).*|BENCH_HAS_[A-Z]+|EVCHAN_[A-Z_]+|SYS_[a-z0-9_]+|__GLIBC__|[A-Z_]+_MADE_HERE' tests/**/*.[ch]
 exit "$failed"
