@@ -66,7 +66,11 @@ static void populate(const struct shared_memory *memory, unsigned flags)
 {
 	size_t size = (size_t)shared_memory_object_size(memory);
 
-	if ((flags & SHARED_MEMORY_LAZY) || madvise(memory->base, size, MADV_POPULATE_WRITE) == 0)
+	if (flags & SHARED_MEMORY_LAZY)
+		return;
+	/* Emulators say yes to any advice and do nothing, so ask what has become of it. */
+	if (madvise(memory->base, size, MADV_POPULATE_WRITE) == 0 &&
+			lseek(memory->fd, 0, SEEK_HOLE) == (off_t)size)
 		return;
 	shared_memory_touch(memory); /* Linux before 5.14 */
 }

@@ -12,14 +12,20 @@
 #include "bell.h"
 #include "shared_memory.h"
 
-static inline bool has_eventfd(void)
+/* On a loop with or without edges: the latter needs preadv2(2), which some emulators lack. */
+static inline bool has_eventfd_for(bool edge)
 {
 	struct bell bell;
 
-	if (bell_create(&bell, BELL_EVENTFD, true) < 0)
+	if (bell_create(&bell, BELL_EVENTFD, edge) < 0)
 		return false;
 	bell_deinit(&bell);
 	return true;
+}
+
+static inline bool has_eventfd(void)
+{
+	return has_eventfd_for(true);
 }
 
 /* Whether memory of other users can be taken: see shared_memory_has_seals(). */

@@ -42,7 +42,7 @@ static const struct variant variants[] = {
 /* Each that can be had here. */
 #define FOR_EACH_VARIANT(v) \
 	for (v = variants; v < variants + sizeof(variants) / sizeof(variants[0]); v++) \
-		if (v->kind != BELL_EVENTFD || has_eventfd())
+		if (v->kind != BELL_EVENTFD || has_eventfd_for(v->edge))
 
 /* A bell in a loop of its own. */
 struct watched {
