@@ -81,6 +81,7 @@ EVCHAN_API const char *evchan_version(void);
  *  any thread. */
 EVCHAN_API const char *evchan_strerror(int error);
 
+/** How much a log line matters. */
 enum evchan_log_level {
 	EVCHAN_LOG_ERROR = 1,
 	EVCHAN_LOG_WARNING = 2,
@@ -114,7 +115,7 @@ EVCHAN_API void evchan_set_log(
  */
 struct evchan_message {
 	const void *data;         /* 8-aligned, never NULL */
-	size_t size;
+	size_t size;              /* bytes of it */
 	uint64_t sequence;        /* rises along a lane, need not be consecutive;
 	                           * stable when a restarted receiver resumes the lane */
 	uint32_t type;            /* the sender's */
@@ -147,9 +148,9 @@ EVCHAN_API void evchan_message_release(const struct evchan_message *held);
 /** A process at the other end, as the kernel told it (SO_PEERCRED, unix(7)). The
  *  pid is for logs only: it may belong to somebody else by now. */
 struct evchan_peer {
-	pid_t pid;
-	uid_t uid;
-	gid_t gid;
+	pid_t pid; /* 0: in a PID namespace that cannot be seen from here */
+	uid_t uid; /* effective */
+	gid_t gid; /* effective, primary */
 };
 
 /** Counters of one lane, seen from the side that is asked. They only ever rise, but
@@ -173,6 +174,7 @@ struct evchan_lane_stats {
 #define EVCHAN_LANE_STATS_INIT \
 	{ sizeof(struct evchan_lane_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
+/** Who sends on the lane. */
 EVCHAN_API struct evchan_peer evchan_lane_peer(const struct evchan_lane *lane);
 
 /** The label the sender gave itself; "" if none. Valid as long as the lane. Any
@@ -205,6 +207,7 @@ EVCHAN_API void evchan_lane_get_stats(
 
 /** A pointer of the application's own, NULL at first. */
 EVCHAN_API void evchan_lane_set_data(struct evchan_lane *lane, void *data);
+/** What evchan_lane_set_data() has set last. */
 EVCHAN_API void *evchan_lane_data(const struct evchan_lane *lane);
 
 /** Whether this lane's messages are copied to private memory before they are delivered; at first as
@@ -214,6 +217,7 @@ EVCHAN_API void evchan_lane_set_copy(struct evchan_lane *lane, bool copy);
 /** Stops delivering this lane's messages until evchan_lane_resume(). Idempotent,
  *  and apart from evchan_receiver_pause(): a message comes only when both run. */
 EVCHAN_API void evchan_lane_pause(struct evchan_lane *lane);
+/** Ends evchan_lane_pause(). */
 EVCHAN_API void evchan_lane_resume(struct evchan_lane *lane);
 
 /**
@@ -226,6 +230,7 @@ EVCHAN_API int evchan_lane_evict(struct evchan_lane *lane, const char *why);
 
 /* ---- Receiver ------------------------------------------------------------- */
 
+/** Why a lane has ended. */
 enum evchan_left_reason {
 	EVCHAN_LEFT_CLOSED = 1,  /* the sender said goodbye */
 	EVCHAN_LEFT_CRASHED = 2, /* the kernel reported its end without a goodbye */
@@ -275,6 +280,7 @@ enum evchan_bell {
 	                          * user can then never make this sender block */
 };
 
+/** For evchan_receiver_options.flags. */
 enum evchan_receiver_flags {
 	/** Any user may send. */
 	EVCHAN_RECEIVER_ANY_UID = 1 << 0,
@@ -310,9 +316,9 @@ struct evchan_receiver_options {
 	uint32_t socket_mode;        /* permissions of a path's socket; 0600. Those of other
 	                              * users need it wider, besides being allowed below */
 	const uid_t *allow_uids;     /* users who may send; default: the receiver's own */
-	size_t allow_uid_count;
+	size_t allow_uid_count;      /* how many these are */
 	const gid_t *allow_gids;     /* groups who may send (the primary group counts) */
-	size_t allow_gid_count;
+	size_t allow_gid_count;      /* how many these are */
 };
 #define EVCHAN_RECEIVER_OPTIONS_INIT \
 	{ sizeof(struct evchan_receiver_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
@@ -325,9 +331,9 @@ struct evchan_receiver_stats {
 	uint64_t messages;   /* delivered */
 	uint64_t bytes;      /* payload of these */
 	uint64_t lanes;      /* now */
-	uint64_t joined;
-	uint64_t left;
-	uint64_t refused;
+	uint64_t joined;     /* lanes that were admitted */
+	uint64_t left;       /* lanes that have ended */
+	uint64_t refused;    /* connections that were not admitted */
 	uint64_t wakeups;    /* times a bell woke it */
 	uint64_t turns;      /* turns in which it looked at lanes */
 	uint64_t bells_rung; /* times it woke a sender */
@@ -385,6 +391,7 @@ EVCHAN_API int evchan_receiver_adopt(struct evchan_receiver *receiver, int fd);
  *  see -EAGAIN. `joined` and `hung_up` still come, `left` after the rest was
  *  delivered. Idempotent. Inside a callback it takes effect with the next message. */
 EVCHAN_API void evchan_receiver_pause(struct evchan_receiver *receiver);
+/** Ends evchan_receiver_pause(). */
 EVCHAN_API void evchan_receiver_resume(struct evchan_receiver *receiver);
 
 /**
@@ -427,6 +434,7 @@ struct evchan_sender_callbacks {
 #define EVCHAN_SENDER_CALLBACKS_INIT \
 	{ sizeof(struct evchan_sender_callbacks), NULL, NULL, NULL, NULL, NULL }
 
+/** For evchan_sender_options.flags. */
 enum evchan_sender_flags {
 	/** An absent receiver is not an error: try until it appears. */
 	EVCHAN_SENDER_WAIT = 1 << 0,
@@ -457,7 +465,7 @@ struct evchan_sender_options {
 	const char *label;         /* shown by the receiver; at most 63 bytes; "" */
 	const uid_t *receiver_uids; /* whose receivers get the ring; default: the own user's
 	                            * and root's */
-	size_t receiver_uid_count;
+	size_t receiver_uid_count; /* how many these are */
 	uint32_t notes_size;       /* room for evchan_sender_add_note(), 8 bytes per note
 	                            * included; at most 65152; 3712 */
 };
@@ -491,6 +499,7 @@ EVCHAN_API int evchan_sender_new(struct evchan_sender **sender, struct evchan_lo
  *  runs after the call. */
 EVCHAN_API void evchan_sender_free(struct evchan_sender *sender);
 
+/** For the calls that send. */
 enum evchan_send_flags {
 	/** Only if the receiver has released all messages before. */
 	EVCHAN_SEND_IF_EMPTY = 1 << 0,
@@ -546,6 +555,7 @@ EVCHAN_API void evchan_abort(struct evchan_sender *sender);
 /** Between cork and uncork messages are written but published all at once, with one
  *  wake-up at most; a send that finds no room publishes what is there. Nests. */
 EVCHAN_API void evchan_cork(struct evchan_sender *sender);
+/** Ends one evchan_cork(); the last one publishes. */
 EVCHAN_API void evchan_uncork(struct evchan_sender *sender);
 
 /** Wakes the receiver if messages sent with NO_WAKE wait for it and it sleeps. */
@@ -626,6 +636,7 @@ EVCHAN_API int evchan_drain_wait(struct evchan_sender *sender, int timeout_ms);
  *  polled from a loop of any kind: see evchan_poll_loop_prepare(). After dispatch, take messages with
  *  evchan_receive_wait() and a time-out of 0 until -EAGAIN. */
 EVCHAN_API struct evchan_loop *evchan_receiver_poll_loop(struct evchan_receiver *receiver);
+/** The same of a sender. */
 EVCHAN_API struct evchan_loop *evchan_sender_poll_loop(struct evchan_sender *sender);
 
 #ifdef __cplusplus

@@ -28,8 +28,8 @@ struct pollfd;       /* <poll.h> */
 /** What a watch waits for. EVCHAN_LOOP_EDGE is a wish, and only used where the
  *  table's `features` offer it. */
 #define EVCHAN_LOOP_READ (1u << 0)
-#define EVCHAN_LOOP_WRITE (1u << 1)
-#define EVCHAN_LOOP_EDGE (1u << 2)
+#define EVCHAN_LOOP_WRITE (1u << 1) /**< see EVCHAN_LOOP_READ */
+#define EVCHAN_LOOP_EDGE (1u << 2)  /**< see EVCHAN_LOOP_READ */
 
 /**
  * The operations of a loop. An adapter embeds `struct evchan_loop` as a member
@@ -56,18 +56,24 @@ struct pollfd;       /* <poll.h> */
 struct evchan_loop_ops {
 	size_t size;       /* sizeof(struct evchan_loop_ops) of the adapter */
 	uint32_t features; /* EVCHAN_LOOP_EDGE where edges can be had */
+	/** Makes a watch on a descriptor, for EVCHAN_LOOP_ bits. */
 	int (*watch_add)(struct evchan_loop *loop, struct evchan_watch **watch,
 			int fd, unsigned events,
 			void (*ready)(void *arg, unsigned events), void *arg);
 	/** Changes what a watch waits for; the descriptor stays. */
 	int (*watch_change)(struct evchan_loop *loop, struct evchan_watch *watch,
 			unsigned events);
+	/** Ends a watch. */
 	void (*watch_remove)(struct evchan_loop *loop, struct evchan_watch *watch);
+	/** Makes a timer, which is not set. */
 	int (*timer_add)(struct evchan_loop *loop, struct evchan_timer **timer,
 			void (*fired)(void *arg), void *arg);
+	/** Has it fire once, so long from now. */
 	int (*timer_set)(struct evchan_loop *loop, struct evchan_timer *timer,
 			uint32_t milliseconds);
+	/** Takes that back. */
 	void (*timer_clear)(struct evchan_loop *loop, struct evchan_timer *timer);
+	/** Ends a timer, set or not. */
 	void (*timer_remove)(struct evchan_loop *loop, struct evchan_timer *timer);
 	/** Optional (NULL): a number that differs between one pass of the loop over
 	 *  its ready events and the next, never 0, without a system call. With it a
@@ -76,8 +82,9 @@ struct evchan_loop_ops {
 	uint64_t (*turn)(struct evchan_loop *loop);
 };
 
+/** A loop, to this library: what an adapter embeds. */
 struct evchan_loop {
-	const struct evchan_loop_ops *ops;
+	const struct evchan_loop_ops *ops; /* static, or as long as the loop */
 };
 
 /* ---- The loop on poll(2) ------------------------------------------------- */

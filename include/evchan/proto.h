@@ -109,10 +109,12 @@ EVCHAN_API void evchan_proto_arena_free(struct evchan_proto_arena *arena);
 /** Ends what was decoded into it, and keeps memory for as much again. */
 EVCHAN_API void evchan_proto_arena_reset(struct evchan_proto_arena *arena);
 
-/** Bytes in use, and taken from malloc(3). */
+/** Bytes in use; evchan_proto_arena_allocated(): taken from malloc(3). */
 EVCHAN_API size_t evchan_proto_arena_used(const struct evchan_proto_arena *arena);
+/** See evchan_proto_arena_used(). */
 EVCHAN_API size_t evchan_proto_arena_allocated(const struct evchan_proto_arena *arena);
 
+/** How to decode. */
 enum evchan_proto_decode_flags {
 	/** `bytes` are copied to the arena, too: nothing points to the input. */
 	EVCHAN_PROTO_COPY_BYTES = 1 << 0,
@@ -123,6 +125,7 @@ enum evchan_proto_decode_flags {
 	EVCHAN_PROTO_CHECK_UTF8 = 1 << 2,
 };
 
+/** Zero is the default everywhere. */
 struct evchan_proto_decode_options {
 	size_t size;
 	uint32_t flags;     /* enum evchan_proto_decode_flags; an unknown bit: -EINVAL */
@@ -242,6 +245,7 @@ EVCHAN_API int evchan_proto_writer_close(struct evchan_proto_writer *writer, siz
 /** Begins a message field, whose fields are written until leave. Errors: -ENOBUFS; -ENOENT; -EINVAL not a message, a field is open, or
  *  too deep (16). */
 EVCHAN_API int evchan_proto_writer_enter(struct evchan_proto_writer *writer, uint32_t field);
+/** Ends it. Errors: -EINVAL none was entered, or a field is open. */
 EVCHAN_API int evchan_proto_writer_leave(struct evchan_proto_writer *writer);
 
 /** Publishes what was written, and ends the writer. Errors: -EINVAL something is open, or flags: nothing has happened then. */
@@ -279,6 +283,7 @@ struct evchan_proto_callbacks {
 };
 #define EVCHAN_PROTO_CALLBACKS_INIT { sizeof(struct evchan_proto_callbacks), NULL, NULL }
 
+/** Zero is the default everywhere. */
 struct evchan_proto_receiver_options {
 	size_t size;
 	uint32_t flags;         /* enum evchan_proto_decode_flags */
@@ -335,10 +340,10 @@ EVCHAN_API void evchan_proto_release(const struct evchan_proto_message *held);
 /** They only ever rise. */
 struct evchan_proto_stats {
 	size_t size;
-	uint64_t decoded;
-	uint64_t unknown;
-	uint64_t undecodable;
-	uint64_t incompatible;
+	uint64_t decoded;      /* and given to a callback */
+	uint64_t unknown;      /* of no type that has a callback */
+	uint64_t undecodable;  /* not valid, or beyond a limit */
+	uint64_t incompatible; /* the sender has another idea of the type */
 };
 #define EVCHAN_PROTO_STATS_INIT { sizeof(struct evchan_proto_stats), 0, 0, 0, 0 }
 

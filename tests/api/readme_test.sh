@@ -1,34 +1,63 @@
 #!/usr/bin/env bash
 #
-# The README's C is real: what stands in its ```c blocks compiles against the public headers, in one file, with the
-# includes and the message type that a reader has to add.
-set -euo pipefail
+# What the README shows is real: its commands do what it says, in a copy of the source that is built and installed as it says, and
+# its C and CMake are a project that compiles, with the includes and the message type that a reader has to add.
+source "$(dirname "${BASH_SOURCE[0]}")/walk.sh"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-command -v protoc-c >/dev/null || {
-	echo 'readme_test: skipped: no protoc-c'
-	exit 77
+command -v protoc-c >/dev/null || skip 'no protoc-c'
+[ -z "$sanitizer" ] || skip 'readers build without sanitizers'
+
+copy_source() {
+	folder=$work/evchan
+	mkdir "$folder"
+	(cd "$EVCHAN_SOURCE_DIR" && cp -R CMakeLists.txt CMakePresets.json LICENSE README.md \
+		include core loop proto examples docs "$folder")
 }
 
-cat >"$work/log.proto" <<'END'
-syntax = "proto3";
-message LogRecord {
-  string text = 1;
+# Short enough for a reader to take in at once.
+check_length() {
+	local lines
+	lines=$(grep -c . "$work/fragments.c")
+	[ "$lines" -gt 0 ] && [ "$lines" -lt 40 ] ||
+		fail "the sample has $lines lines, it should have less than 40"
 }
-END
-protoc-c -I"$work" --c_out="$work" "$work/log.proto"
-{
-	printf '#include <%s>\n' stdio.h stdlib.h event2/event.h evchan/libevent.h evchan/proto.h
-	echo '#include "log.pb-c.h"'
-	sed -n '/^```c$/,/^```$/p' "$EVCHAN_SOURCE_DIR/README.md" | sed '/^```/d'
-} >"$work/readme.c"
-lines=$(sed -n '/^```c$/,/^```$/p' "$EVCHAN_SOURCE_DIR/README.md" | sed '/^```/d' | grep -c .)
-[ "$lines" -gt 0 ] && [ "$lines" -lt 40 ] || {
-	echo "readme_test: the sample has $lines lines, it should have less than 40"
-	exit 1
+
+compile_fragments() {
+	local project=$work/project
+	mkdir "$project"
+	cat >"$project/log.proto" <<-'END'
+		syntax = "proto3";
+		message LogRecord {
+		  string text = 1;
+		}
+	END
+	protoc-c -I"$project" --c_out="$project" "$project/log.proto"
+	{
+		printf '#include <%s>\n' stdio.h stdlib.h event2/event.h evchan/libevent.h evchan/proto.h
+		echo '#include "log.pb-c.h"'
+		cat "$work/fragments.c"
+	} >"$project/readme.c"
+	{
+		echo 'cmake_minimum_required(VERSION 3.25)'
+		echo 'project(readme C)'
+		echo 'add_library(program SHARED readme.c log.pb-c.c)'
+		echo 'target_compile_options(program PRIVATE -Wall -Wextra -Wno-unused-parameter -Werror)'
+		echo 'target_link_options(program PRIVATE -Wl,-z,defs)'
+		cat "$work/fragments.cmake"
+	} >"$project/CMakeLists.txt"
+	{
+		"$EVCHAN_CMAKE" -S "$project" -B "$project/build" &&
+			"$EVCHAN_CMAKE" --build "$project/build"
+	} >"$work/project.log" 2>&1 || {
+		cat "$work/project.log"
+		fail 'the fragments are no project'
+	}
 }
-read -ra flags <<<"$(pkg-config --cflags libprotobuf-c libevent_core)"
-"$CC" -std=c11 -Wall -Wextra -Wno-unused-parameter -Werror -fsyntax-only "${flags[@]}" -I"$work" \
-	-I"$EVCHAN_SOURCE_DIR/include" -I"$EVCHAN_BUILD_DIR/include" "$work/readme.c"
-echo "readme_test: $lines lines of the README compile"
+
+copy_source
+install_for_reader
+environment_of_reader
+walk_document "$EVCHAN_SOURCE_DIR/README.md"
+check_length
+compile_fragments
+echo "readme_test: $blocks blocks"

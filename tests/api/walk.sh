@@ -5,13 +5,18 @@
 #	```console NAME      what is typed in a terminal, behind "$ ", and what comes. A terminal keeps its folder and variables.
 #	                     "..." in an expected line is any text, alone on a line any lines; "^C" is that key.
 #	                     Lines without a command before them are further output of what was typed earlier.
-#	                     All has ended at the block's end, unless its first line ends with "running".
-#	```c                 a fragment: goes to $work/fragments.c
+#	                     All has ended at the block's end, unless its first line ends with "running". What still runs at the
+#	                     document's end is interrupted.
+#	```c                 or ```cmake: a fragment, goes to $work/fragments.c or .cmake
+#	```sh                commands that take longer than this may, and that .ci/run gives
 #	```text              nothing to do: a picture, or what a program's documentation calls a synopsis
 #
 # There are no others, and no indented ones, so nothing in a document goes unnoticed. Nothing waits for a time to pass: a terminal's
 # next line of output is waited for until it comes.
 source "$(dirname "${BASH_SOURCE[0]}")/../programs/common.sh"
+
+# Some commands compile.
+patience=100
 
 declare -A terminal_pid terminal_pipe terminal_commands terminal_line terminal_any
 
@@ -20,6 +25,7 @@ close_terminals() {
 	local name
 	for name in "${!terminal_pid[@]}"; do
 		kill -KILL -- "-${terminal_pid[$name]}" 2>/dev/null || true
+		wait "${terminal_pid[$name]}" 2>/dev/null || true
 	done
 }
 trap 'close_terminals; clean_up' EXIT
@@ -136,6 +142,7 @@ end_block() {
 # All commands have ended, with status 0, and have said no more than was expected.
 finish_terminal() {
 	local rest
+	commands_ended "$1" || type_interrupt "$1"
 	until_true commands_ended "$1"
 	if grep -vnx 0 "$work/terminal.$1.status"; then
 		shown "$1"
@@ -153,8 +160,8 @@ begin_block() {
 	argument=$2
 	case $1 in
 	console) block=console ;;
-	text) block=text ;;
-	c) [ -n "$2" ] && block=file || block=fragment ;;
+	text | sh) block=$1 ;;
+	c | cmake) [ -n "$2" ] && block=file || block=fragments.$1 ;;
 	*)
 		[ -n "$2" ] || fail "$place: a block that is nothing this test knows"
 		block=file
@@ -167,11 +174,20 @@ begin_block() {
 	blocks=$((blocks + 1))
 }
 
+# given_by_ci LINE: but for the remark behind it.
+given_by_ci() {
+	local command=${1%%#*}
+	command=${command#./}
+	read -r command <<<"$command"
+	grep -qE "^[^#]*$command" "$EVCHAN_SOURCE_DIR/.ci/run" || fail "$place: .ci/run does not run it"
+}
+
 block_line() {
 	case $block in
 	console) console "${argument% running}" "$1" ;;
 	file) printf '%s\n' "$1" >>"$folder/$argument" ;;
-	fragment) printf '%s\n' "$1" >>"$work/fragments.c" ;;
+	fragments.*) printf '%s\n' "$1" >>"$work/$block" ;;
+	sh) given_by_ci "$1" ;;
 	text) ;;
 	esac
 }

@@ -52,9 +52,10 @@ scaled() {
 	echo $(($1 / slowdown > 1 ? $1 / slowdown : 1))
 }
 
-# until_true COMMAND ARGUMENT...: for what no event tells. Fails after 20 s times the slowdown.
+# until_true COMMAND ARGUMENT...: for what no event tells. Fails after $patience seconds times the slowdown.
+patience=20
 until_true() {
-	local end=$((SECONDS + 20 * slowdown))
+	local end=$((SECONDS + patience * slowdown))
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || fail "in vain waited for: $*"
 		sleep 0.01
