@@ -27,6 +27,7 @@ extern "C" {
 
 struct evchan_observer;
 
+/** How far a lane has come. */
 enum evchan_lane_state {
 	EVCHAN_LANE_OPEN = 1,     /* its sender is connected */
 	EVCHAN_LANE_DRAINING = 2, /* it is gone: what it had published is still delivered */
@@ -34,6 +35,7 @@ enum evchan_lane_state {
 	EVCHAN_LANE_HELD = 4,     /* it has left, but for messages that are held */
 };
 
+/** What is the matter with a lane. */
 enum evchan_observed_flags {
 	EVCHAN_OBSERVED_PAUSED = 1 << 0,     /* this lane, or the whole receiver */
 	EVCHAN_OBSERVED_RESUMED = 1 << 1,    /* taken over from an earlier receiver */
@@ -48,7 +50,7 @@ enum evchan_observed_flags {
 struct evchan_observed_lane {
 	uint64_t number;         /* counts this receiver's lanes: never used again */
 	struct evchan_peer peer; /* the sender, as the receiver knows it */
-	enum evchan_lane_state state;
+	enum evchan_lane_state state; /* how far it has come */
 	uint32_t flags;          /* enum evchan_observed_flags */
 	uint64_t capacity;       /* of the ring, bytes */
 	const char *label;       /* the sender's words: escape it before it reaches a

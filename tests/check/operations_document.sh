@@ -9,7 +9,8 @@ document=docs/operations.md
 
 # First strings of the calls that say something; what is filled in cuts them.
 said() {
-	cat core/*.c | tr '\n' ' ' |
+	# Strings that are written in pieces are one.
+	cat core/*.c | tr '\n' ' ' | sed -E 's/"[ \t]+"//g' |
 		grep -oE '(lane_break|receiver_report|log_line|sender_note_refused)\([^;]*;' |
 		grep -oE '"([^"\\]|\\.)*"' | tr -d '"'
 	sed -n '/control_refusal_text\|refusals\[\]/,/^}/p' core/control_message.c |
