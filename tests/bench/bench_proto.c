@@ -237,6 +237,12 @@ static void finish(
 	protobuf_c_message_pack(message, sample->bytes);
 }
 
+static void drop(struct sample *sample)
+{
+	free(sample->bytes);
+	free(sample->packed);
+}
+
 static void make_log_record(struct sample *sample)
 {
 	static Evchan__Example__LogRecord record;
@@ -348,6 +354,12 @@ int main(int argc, char **argv)
 	compare("decode", &large, unpack_stock, decode_ours);
 	compare("pack", &record, pack_stock, pack_ours);
 	compare("pack", &telemetry, pack_stock, pack_ours);
+	drop(&record);
+	drop(&telemetry);
+	drop(&small);
+	drop(&large);
+	free(small_frame.y.data);
+	free(frame.y.data);
 	evchan_proto_arena_free(arena);
 	evchan_proto_types_free(types);
 	return 0;
