@@ -34,6 +34,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 
+#include "pacer.h"
 #include "process.h"
 #include "transport.h"
 
@@ -147,6 +148,7 @@ struct source {
 	struct sender_task *task;
 	struct event_base *base;
 	void (*fill)(struct source *source, struct evbuffer *output);
+	struct bufferevent *bufferevent;
 };
 
 /* Appends up to `room` bytes of frames, at least one. How many bytes that were. */
@@ -200,7 +202,22 @@ static void on_writable(struct bufferevent *bufferevent, void *arg)
 {
 	struct source *source = arg;
 
+	if (source->task->pace_fd >= 0)
+		return;
+
 	source->fill(source, bufferevent_get_output(bufferevent));
+}
+
+/* Messages at a fixed rate. */
+static void on_due(void *arg, unsigned messages)
+{
+	struct source *source = arg;
+	struct evbuffer *output = bufferevent_get_output(source->bufferevent);
+
+	for (unsigned i = 0; i < messages; i++) {
+		payload_stamp(&source->task->payload);
+		append_frames(output, source->task, 0);
+	}
 }
 
 static void on_end(struct bufferevent *bufferevent, short what, void *arg)
@@ -214,10 +231,17 @@ static void on_end(struct bufferevent *bufferevent, short what, void *arg)
 
 static void send_on(struct source *source, struct bufferevent *bufferevent)
 {
+	struct pacer pacer = { .event = NULL };
+
 	bufferevent_setcb(bufferevent, NULL, on_writable, on_end, source);
 	bufferevent_enable(bufferevent, EV_READ | EV_WRITE);
-	on_writable(bufferevent, source);
+	source->bufferevent = bufferevent;
+	if (source->task->pace_fd >= 0)
+		pacer_start(&pacer, source->base, source->task->pace_fd, on_due, source);
+	else
+		on_writable(bufferevent, source);
 	event_base_dispatch(source->base);
+	pacer_stop(&pacer);
 	bufferevent_free(bufferevent);
 	event_base_free(source->base);
 }
@@ -247,8 +271,6 @@ static void send_plain(struct sender_task *task)
 struct sink {
 	struct receiver_task *task;
 	struct event_base *base;
-	struct bufferevent *bufferevents[BOARD_SENDERS_MAX];
-	unsigned count;
 	bool is_tuned;
 };
 
@@ -291,7 +313,7 @@ static void on_accepted(struct evconnlistener *listener, evutil_socket_t fd,
 				bufferevent, EV_READ, HEADER + sink->task->tally.size, 0);
 	}
 	bufferevent_enable(bufferevent, EV_READ);
-	sink->bufferevents[sink->count++] = bufferevent;
+	transport_arrived(sink->task->tally.board);
 }
 
 static void receive(struct receiver_task *task, bool is_tuned)
@@ -306,8 +328,7 @@ static void receive(struct receiver_task *task, bool is_tuned)
 		process_die("evconnlistener_new");
 	transport_ready(task->tally.board);
 	event_base_dispatch(sink.base);
-	for (unsigned i = 0; i < sink.count; i++)
-		bufferevent_free(sink.bufferevents[i]);
+	/* The bufferevents end with the process. */
 	evconnlistener_free(listener);
 	event_base_free(sink.base);
 }
@@ -320,6 +341,24 @@ static void receive_tuned(struct receiver_task *task)
 static void receive_plain(struct receiver_task *task)
 {
 	receive(task, false);
+}
+
+/* ---- Idle connections ---------------------------------------------------------- */
+
+/* In one process. */
+static void be_idle(struct idle_task *task)
+{
+	struct event_base *base = make_base();
+
+	transport_connecting(task->board);
+	for (unsigned i = 0; i < task->count; i++) {
+		struct bufferevent *bufferevent =
+				make_bufferevent(base, transport_connect(task->address));
+
+		tune(bufferevent);
+		bufferevent_enable(bufferevent, EV_READ | EV_WRITE);
+	}
+	event_base_dispatch(base);
 }
 
 /* ---- Round trips ------------------------------------------------------------- */
@@ -412,7 +451,9 @@ static void echo(struct echo_task *task)
 const struct transport transport_bufferevent = {
 	.name = "bufferevent",
 	.send = send_tuned,
+	.is_paced = true,
 	.receive = receive_tuned,
+	.idle = be_idle,
 	.echo = echo,
 };
 

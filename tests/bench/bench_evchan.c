@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * evchan: per-message publishing, corked, and the calls that wait instead of a loop.
+ * evchan: per-message publishing, corked, written in place, and the calls that wait
+ * instead of a loop.
  *
  * Used as an application would that has much to send: fill the ring until it is full or
  * a turn's share is sent, go back to the loop, continue when there is room (or on the
@@ -15,12 +16,14 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <event2/event.h>
 
 #include <evchan/evchan.h>
 #include <evchan/libevent.h>
 
+#include "pacer.h"
 #include "process.h"
 #include "transport.h"
 
@@ -56,6 +59,8 @@ struct source {
 	struct evchan_sender *sender;
 	unsigned turn_messages;
 	int (*fill)(struct source *source);
+	struct pacer pacer;
+	unsigned due; /* messages at a fixed rate that are not sent yet */
 };
 
 static inline int send_one(struct evchan_sender *sender, struct payload *payload)
@@ -90,6 +95,49 @@ static int fill_corked(struct source *source)
 	return r;
 }
 
+/* A message whose bytes are made in the ring, where the receiver reads them: here the
+ * first and the last. */
+static int write_one(struct evchan_sender *sender, struct payload *payload)
+{
+	const unsigned char *message = payload_next(payload);
+	size_t size = payload->size;
+	struct evchan_span span;
+	int r;
+
+	r = evchan_reserve(&span, sender, size, size);
+	if (r < 0)
+		return r;
+	memcpy(span.data, message, 8);
+	memcpy((unsigned char *)span.data + size - 8, message + size - 8, 8);
+	payload_advance(payload);
+	return evchan_commit(sender, TYPE, size, 0);
+}
+
+static int fill_in_place(struct source *source)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < source->turn_messages && r == 0; i++)
+		r = write_one(source->sender, &source->task->payload);
+	return r;
+}
+
+/* Messages at a fixed rate. */
+static void on_due(void *arg, unsigned messages)
+{
+	struct source *source = arg;
+	int r = 0;
+
+	for (source->due += messages; source->due > 0 && r == 0; source->due -= r == 0) {
+		payload_stamp(&source->task->payload);
+		r = send_one(source->sender, &source->task->payload);
+	}
+	if (r == -EPIPE)
+		event_base_loopbreak(source->base);
+	else if (r != -EAGAIN)
+		check(r, "evchan_send");
+}
+
 static void send_turn(struct source *source)
 {
 	static const struct timeval at_once;
@@ -113,8 +161,13 @@ static void on_next_turn(evutil_socket_t fd, short what, void *arg)
 
 static void on_writable(struct evchan_sender *sender, void *arg)
 {
+	struct source *source = arg;
+
 	(void)sender;
-	send_turn(arg);
+	if (source->task->pace_fd >= 0)
+		on_due(source, 0);
+	else
+		send_turn(source);
 }
 
 static void on_refused(struct evchan_sender *sender, int error, const char *text,
@@ -161,8 +214,12 @@ static void send_in_loop(
 	check(evchan_sender_new(&source.sender, loop, task->address, &options, &callbacks,
 			      &source),
 			"evchan_sender_new");
-	send_turn(&source);
+	if (task->pace_fd >= 0)
+		pacer_start(&source.pacer, source.base, task->pace_fd, on_due, &source);
+	else
+		send_turn(&source);
 	event_base_dispatch(source.base);
+	pacer_stop(&source.pacer);
 	evchan_sender_free(source.sender);
 	evchan_libevent_loop_free(loop);
 	event_free(source.next_turn);
@@ -177,6 +234,11 @@ static void send_plain(struct sender_task *task)
 static void send_corked(struct sender_task *task)
 {
 	send_in_loop(task, fill_corked);
+}
+
+static void send_in_place(struct sender_task *task)
+{
+	send_in_loop(task, fill_in_place);
 }
 
 static void send_waiting(struct sender_task *task)
@@ -218,6 +280,17 @@ static void on_message(struct evchan_receiver *receiver,
 		event_base_loopbreak(sink->base);
 }
 
+/* Of connections over which nothing is sent only the coming is of interest. */
+static void on_joined(
+		struct evchan_receiver *receiver, struct evchan_lane *lane, void *arg)
+{
+	struct sink *sink = arg;
+
+	(void)receiver;
+	(void)lane;
+	transport_arrived(sink->task->tally.board);
+}
+
 static void on_error(struct evchan_receiver *receiver, struct evchan_lane *lane,
 		int error, const char *text, void *arg)
 {
@@ -236,6 +309,7 @@ static void receive_in_loop(struct receiver_task *task)
 	struct evchan_receiver *receiver;
 
 	callbacks.message = on_message;
+	callbacks.joined = on_joined;
 	callbacks.error = on_error;
 	check(evchan_receiver_new(
 			      &receiver, loop, task->address, NULL, &callbacks, &sink),
@@ -261,6 +335,22 @@ static void receive_waiting(struct receiver_task *task)
 		check(evchan_receive_wait(&message, receiver, -1), "evchan_receive_wait");
 	} while (!tally_message(&task->tally, message->data, message->size));
 	evchan_receiver_free(receiver);
+}
+
+/* ---- Idle connections ---------------------------------------------------------- */
+
+/* As many senders with all defaults, in one process. */
+static void be_idle(struct idle_task *task)
+{
+	struct event_base *base;
+	struct evchan_loop *loop = make_loop(&base);
+	struct evchan_sender *sender;
+
+	transport_connecting(task->board);
+	for (unsigned i = 0; i < task->count; i++)
+		check(evchan_sender_new(&sender, loop, task->address, NULL, NULL, NULL),
+				"evchan_sender_new");
+	event_base_dispatch(base);
 }
 
 /* ---- Round trips ------------------------------------------------------------- */
@@ -348,7 +438,10 @@ static void echo(struct echo_task *task)
 const struct transport transport_evchan = {
 	.name = "evchan",
 	.send = send_plain,
+	.is_paced = true,
 	.receive = receive_in_loop,
+	.idle = be_idle,
+	.idle_ring_bytes = 256 << 10,
 	.echo = echo,
 };
 
@@ -364,4 +457,12 @@ const struct transport transport_evchan_wait = {
 	.is_extra = true,
 	.send = send_waiting,
 	.receive = receive_waiting,
+};
+
+const struct transport transport_evchan_in_place = {
+	.name = "evchan-in-place",
+	.is_extra = true,
+	.size_min = 16384,
+	.send = send_in_place,
+	.receive = receive_in_loop,
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libqb: IPC over shared memory, from its clients to its server, in libqb's own loop. The server reads requests in place
- * (QB_IPCS_RATE_FAST). A client whose ring is full is told so, and tries again: libqb has no callback for room in this
- * direction.
+ * libqb: IPC over shared memory, from its clients to its server, in libqb's own loop.
+ * The server reads requests in place (QB_IPCS_RATE_FAST). A client whose ring is full
+ * is told so, and tries again: libqb has no callback for room in this direction.
  */
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <qb/qbipcs.h>
 #include <qb/qbloop.h>
 
+#include "pacer.h"
 #include "process.h"
 #include "transport.h"
 
@@ -36,6 +37,7 @@ static size_t ring_size(size_t message, uint64_t capacity)
 static void send_stream(struct sender_task *task)
 {
 	struct payload *payload = &task->payload;
+	struct pace pace = { task->pace_fd, 0 };
 	size_t size = HEADER + payload->size;
 	qb_ipcc_connection_t *connection =
 			qb_ipcc_connect(task->address + 1, ring_size(payload->size, task->capacity));
@@ -47,6 +49,7 @@ static void send_stream(struct sender_task *task)
 	request->id = QB_IPC_MSG_USER_START + 1;
 	request->size = (int32_t)size;
 	do {
+		pace_next(&pace, payload);
 		memcpy(request + 1, payload_next(payload), payload->size);
 		do {
 			r = qb_ipcc_send(connection, request, size);
@@ -135,5 +138,7 @@ static void receive_stream(struct receiver_task *task)
 const struct transport transport_qb = {
 	.name = "libqb",
 	.send = send_stream,
+	.is_paced = true,
+	.size_max = 1 << 20,
 	.receive = receive_stream,
 };

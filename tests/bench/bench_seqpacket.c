@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * UNIX sockets that keep messages apart (SOCK_SEQPACKET): no framing, one message for each system call, or, as here, many
- * with sendmmsg(2) and recvmmsg(2). The sender blocks, the receiver waits in a libevent loop.
+ * UNIX sockets that keep messages apart (SOCK_SEQPACKET): no framing, one message for
+ * each system call, or, as here, many with sendmmsg(2) and recvmmsg(2). The sender
+ * blocks, the receiver waits in a libevent loop.
  */
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 
 #include <event2/event.h>
 
+#include "pacer.h"
 #include "process.h"
 #include "transport.h"
 
@@ -77,12 +79,14 @@ static void send_stream(struct sender_task *task)
 	struct batch batch;
 	socklen_t length;
 	int fd = open_socket(task->address, &name, &length);
+	struct pace pace = { task->pace_fd, 0 };
 
 	if (connect(fd, (struct sockaddr *)&name, length) < 0)
 		process_die("seqpacket: connect: %s", strerror(errno));
 	batch_init(&batch, payload->size);
 	for (;;) {
-		unsigned count = fill(&batch, payload, task->turn_messages);
+		unsigned most = pace_next(&pace, payload) ? 1 : task->turn_messages;
+		unsigned count = fill(&batch, payload, most);
 		int sent = sendmmsg(fd, batch.messages, count, MSG_NOSIGNAL);
 
 		if (sent < 0 && errno != EINTR)
@@ -153,5 +157,7 @@ static void receive_stream(struct receiver_task *task)
 const struct transport transport_seqpacket = {
 	.name = "seqpacket",
 	.send = send_stream,
+	.is_paced = true,
+	.size_max = 1 << 20, /* more does not fit into the socket's buffer */
 	.receive = receive_stream,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libzmq: PUSH to PULL over ipc, in the abstract namespace. The high-water marks are raised so that its I/O threads always have
- * something to batch; messages are copied in by zmq_send() and read in place by the receiver.
+ * libzmq: PUSH to PULL over ipc, in the abstract namespace. The high-water marks are
+ * raised so that its I/O threads always have something to batch; messages are copied in
+ * by zmq_send() and read in place by the receiver.
  */
 
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include <zmq.h>
 
+#include "pacer.h"
 #include "process.h"
 #include "transport.h"
 
@@ -39,14 +41,19 @@ static void endpoint_of(char *endpoint, size_t size, const char *address)
 static void send_stream(struct sender_task *task)
 {
 	struct payload *payload = &task->payload;
+	struct pace pace = { task->pace_fd, 0 };
 	void *context, *socket = open_socket(&context, ZMQ_PUSH, payload->size);
 	char endpoint[128];
+	int r;
 
 	endpoint_of(endpoint, sizeof(endpoint), task->address);
 	if (zmq_connect(socket, endpoint) < 0)
 		process_die("zmq: connect: %s", zmq_strerror(zmq_errno()));
-	while (zmq_send(socket, payload_next(payload), payload->size, 0) >= 0)
+	do {
+		pace_next(&pace, payload);
+		r = zmq_send(socket, payload_next(payload), payload->size, 0);
 		payload_advance(payload);
+	} while (r >= 0);
 }
 
 static void receive_stream(struct receiver_task *task)
@@ -75,5 +82,6 @@ static void receive_stream(struct receiver_task *task)
 const struct transport transport_zmq = {
 	.name = "zmq",
 	.send = send_stream,
+	.is_paced = true,
 	.receive = receive_stream,
 };

@@ -16,7 +16,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define BOARD_SENDERS_MAX 64
+#define BOARD_SENDERS_MAX 128
 #define BOARD_SAMPLES_MAX (1u << 18)
 
 enum board_phase {
@@ -36,10 +36,13 @@ struct board {
 	_Alignas(128) _Atomic unsigned phase; /* the driver's */
 	_Alignas(128) _Atomic unsigned ready; /* the receiver listens */
 	_Atomic unsigned joined;              /* senders of whom a message came */
-	_Atomic unsigned phase_seen; /* the phase in which the last mark was made */
+	_Atomic unsigned phase_seen;    /* the phase in which the last mark was made */
+	_Atomic unsigned arrived;       /* idle connections that the receiver has */
+	_Atomic uint64_t connecting_ns; /* when the first of them was begun */
+	_Atomic uint64_t arrived_ns;    /* when the last of them was there */
 	struct board_mark begin;
 	struct board_mark end;
-	/* Round trips: see echo.h. */
+	/* Round trips (echo.h), or latencies one way. */
 	uint32_t sample_count;
 	uint32_t samples_ns[BOARD_SAMPLES_MAX];
 };

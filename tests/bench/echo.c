@@ -56,7 +56,8 @@ const void *echo_next(struct echo *echo, const void *data, size_t size)
 		process_die("the answer is not that to the question");
 	now = process_now_ns();
 	keep_sample(echo, now);
-	/* On a busy machine the time may be over before the first question that counts: then that one is waited for. */
+	/* On a busy machine the time may be over before the first question that
+	 * counts: then that one is waited for. */
 	if (echo->board->sample_count &&
 			(now >= echo->end_ns || echo->board->sample_count == BOARD_SAMPLES_MAX))
 		return NULL;

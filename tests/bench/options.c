@@ -28,12 +28,17 @@ static const char usage[] =
 		"  --seconds S           measured in each round\n"
 		"  --sizes LIST          bytes per message: 64,1024\n"
 		"  --senders LIST        sending processes: 1,4\n"
+		"  --rates LIST          messages per second, where the rate is fixed\n"
+		"  --idle LIST           connections that are idle: 1,1000\n"
+		"  --active LIST         senders among the largest number of these\n"
 		"  --placement WHERE     free, apart or together\n"
 		"  --capacity BYTES      of a ring\n"
 		"  --json FILE           write all figures and their samples\n"
 		"  --count TRANSPORT     one round, of the first size and number of\n"
 		"                        senders; prints how many messages came\n"
 		"  --add NAME=VALUE      a figure measured elsewhere, to print\n";
+
+#define IDLE_MAX 4000
 
 enum {
 	OPTION_QUICK = 256,
@@ -44,6 +49,9 @@ enum {
 	OPTION_SECONDS,
 	OPTION_SIZES,
 	OPTION_SENDERS,
+	OPTION_RATES,
+	OPTION_IDLE,
+	OPTION_ACTIVE,
 	OPTION_PLACEMENT,
 	OPTION_CAPACITY,
 	OPTION_JSON,
@@ -61,6 +69,9 @@ static const struct option long_options[] = {
 	{ "seconds", required_argument, NULL, OPTION_SECONDS },
 	{ "sizes", required_argument, NULL, OPTION_SIZES },
 	{ "senders", required_argument, NULL, OPTION_SENDERS },
+	{ "rates", required_argument, NULL, OPTION_RATES },
+	{ "idle", required_argument, NULL, OPTION_IDLE },
+	{ "active", required_argument, NULL, OPTION_ACTIVE },
 	{ "placement", required_argument, NULL, OPTION_PLACEMENT },
 	{ "capacity", required_argument, NULL, OPTION_CAPACITY },
 	{ "json", required_argument, NULL, OPTION_JSON },
@@ -91,6 +102,7 @@ static void read_list(
 		struct number_list *list, const char *text, uint64_t min, uint64_t max)
 {
 	list->count = 0;
+	list->is_asked_for = true;
 	do {
 		if (list->count == OPTIONS_LIST_MAX)
 			process_die("too long a list");
@@ -143,11 +155,18 @@ static void set_filter(struct options *options, const char *text)
 static void set_defaults(struct options *options, bool quick)
 {
 	options->repeat = quick ? 3 : 7;
-	options->seconds = quick ? 0.1 : 1.0;
-	options->warm_up = quick ? 0.04 : 0.2;
+	options->seconds = quick ? 0.06 : 0.25;
+	options->warm_up = quick ? 0.02 : 0.08;
 	read_sizes(&options->sizes,
-			quick ? "64,1024,16384,1048576" : "16,64,256,1024,16384,1048576");
-	read_list(&options->senders, quick ? "1,4" : "1,4,16", 1, BOARD_SENDERS_MAX);
+			quick ? "64,1024,16384"
+			      : "16,64,256,1024,16384,1048576,12441600");
+	read_list(&options->senders, quick ? "1,4" : "1,4,16,64", 1, BOARD_SENDERS_MAX);
+	read_list(&options->rates, quick ? "1000,100000" : "1000,10000,100000", 1,
+			1000000);
+	read_list(&options->idle, quick ? "1,100" : "1,100,1000", 1, IDLE_MAX);
+	read_list(&options->active, quick ? "1" : "1,10,100", 1, BOARD_SENDERS_MAX);
+	options->sizes.is_asked_for = false;
+	options->senders.is_asked_for = false;
 }
 
 static void add(struct options *options, const char *text)
@@ -183,6 +202,15 @@ static void read_option(struct options *options, int option, const char *value)
 		break;
 	case OPTION_SENDERS:
 		read_list(&options->senders, value, 1, BOARD_SENDERS_MAX);
+		break;
+	case OPTION_RATES:
+		read_list(&options->rates, value, 1, 1000000);
+		break;
+	case OPTION_IDLE:
+		read_list(&options->idle, value, 1, IDLE_MAX);
+		break;
+	case OPTION_ACTIVE:
+		read_list(&options->active, value, 1, BOARD_SENDERS_MAX);
 		break;
 	case OPTION_PLACEMENT:
 		options->is_pinned = true;

@@ -16,11 +16,15 @@
 struct number_list {
 	uint64_t values[OPTIONS_LIST_MAX];
 	unsigned count;
+	bool is_asked_for; /* not the default */
 };
 
 struct options {
 	struct number_list sizes;
 	struct number_list senders;
+	struct number_list rates;
+	struct number_list idle;   /* connections over which nothing is sent */
+	struct number_list active; /* senders among them */
 	uint64_t capacity;
 	unsigned repeat;
 	double seconds;

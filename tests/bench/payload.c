@@ -45,6 +45,11 @@ void payload_init(struct payload *payload, unsigned sender, size_t size)
 	payload_number(payload);
 }
 
+void payload_stamp(struct payload *payload)
+{
+	store(payload->buffer + payload->slot * payload->size + 8, process_now_ns());
+}
+
 void payload_deinit(struct payload *payload)
 {
 	free(payload->buffer);

@@ -6,6 +6,7 @@
  * What is sent. Every transport copies its messages out of the same prepared buffer.
  *
  * 	word 0        the sender's number (16 bits) and the message's (48 bits), from 0
+ * 	word 1        when it was sent, if the round is about latencies
  * 	words between PAYLOAD_FILLER
  * 	last word     the complement of word 0
  *
@@ -35,6 +36,9 @@ struct payload {
 /* Ends the process without memory. */
 void payload_init(struct payload *payload, unsigned sender, size_t size);
 void payload_deinit(struct payload *payload);
+
+/* Writes down that the next message is sent now. */
+void payload_stamp(struct payload *payload);
 
 /* Gives each slot its number. */
 void payload_number(struct payload *payload);

@@ -3,8 +3,9 @@
  * The plan: which transports, sizes, numbers of senders and placements.
  *
  * Everything in every combination would take hours, so the less telling combinations
- * are left out: reading all bytes matters from 1 KiB on, one message per turn up to
- * there; placement is shown for one small size.
+ * are left out: many senders matter for small messages, reading all bytes matters from
+ * 1 KiB on, one message per turn up to there; placement is shown for one small size.
+ * What is asked for on the command line is not left out.
  */
 
 #include "plan.h"
@@ -13,76 +14,161 @@
 #include <string.h>
 
 #define TOUCH_SIZE_MIN 1024
-#define SINGLE_SIZE_MAX 1024
+#define SMALL_SIZE_MAX 1024
 #define SMALL_SIZE 64
 
-void plan_name(char name[PLAN_NAME_MAX], const struct plan_case *plan_case,
-		const struct transport *transport)
+static void name_stream(char name[PLAN_NAME_MAX], const char *kind,
+		const struct plan_case *plan_case, const struct plan_entry *entry)
 {
-	static const char *const kinds[] = { "stream", "touch", "single", "echo" };
-	const char *placement = placement_name(plan_case->placement);
-
-	if (plan_case->kind == PLAN_ECHO)
-		snprintf(name, PLAN_NAME_MAX, "echo/%zu/%s/%s", plan_case->size,
-				placement, transport->name);
-	else
-		snprintf(name, PLAN_NAME_MAX, "%s/%zu/%u/%s/%s", kinds[plan_case->kind],
-				plan_case->size, plan_case->senders, placement,
-				transport->name);
+	snprintf(name, PLAN_NAME_MAX, "%s/%zu/%u/%s/%s", kind, plan_case->size,
+			entry->senders, placement_name(plan_case->placement),
+			entry->transport->name);
 }
 
-static bool takes_part(
-		const struct transport *transport, const struct plan_case *plan_case)
+void plan_name(char name[PLAN_NAME_MAX], const struct plan_case *plan_case,
+		const struct plan_entry *entry)
 {
-	if (plan_case->kind == PLAN_ECHO)
+	static const char *const kinds[] = { "stream", "touch", "single", "many" };
+	const char *placement = placement_name(plan_case->placement);
+	const char *transport = entry->transport->name;
+
+	switch (plan_case->kind) {
+	case PLAN_STREAM:
+	case PLAN_TOUCH:
+	case PLAN_SINGLE:
+	case PLAN_MANY:
+		name_stream(name, kinds[plan_case->kind], plan_case, entry);
+		break;
+	case PLAN_CROWD:
+		snprintf(name, PLAN_NAME_MAX, "crowd/%u/%u/%s", entry->senders,
+				entry->senders + entry->idle, transport);
+		break;
+	case PLAN_RATE:
+		snprintf(name, PLAN_NAME_MAX, "rate/%.0f/%s/%s", plan_case->rate,
+				placement, transport);
+		break;
+	case PLAN_ECHO:
+		snprintf(name, PLAN_NAME_MAX, "echo/%zu/%s/%s", plan_case->size,
+				placement, transport);
+		break;
+	case PLAN_IDLE:
+		snprintf(name, PLAN_NAME_MAX, "idle/%u/%s", entry->idle, transport);
+		break;
+	}
+}
+
+bool plan_counts_calls(const struct plan_case *plan_case)
+{
+	return plan_case->kind == PLAN_RATE ||
+			(plan_case->kind == PLAN_STREAM && plan_case->size == SMALL_SIZE);
+}
+
+static bool fits(const struct transport *transport, size_t size)
+{
+	return size >= transport->size_min &&
+			(transport->size_max == 0 || size <= transport->size_max);
+}
+
+static bool takes_part(const struct plan_case *plan_case, const struct plan_entry *entry)
+{
+	const struct transport *transport = entry->transport;
+
+	switch (plan_case->kind) {
+	case PLAN_ECHO:
 		return transport->echo;
-	if (!transport->send)
-		return false;
-	return !transport->is_extra ||
-			(plan_case->kind == PLAN_STREAM && plan_case->senders == 1);
+	case PLAN_RATE:
+		return transport->is_paced;
+	case PLAN_MANY: /* the others are in the streams' tables */
+	case PLAN_CROWD:
+	case PLAN_IDLE:
+		return transport->idle;
+	case PLAN_STREAM:
+		if (!fits(transport, plan_case->size))
+			return false;
+		if (transport->is_extra)
+			return entry->senders == 1;
+		return transport->send && !transport->is_limit;
+	case PLAN_TOUCH:
+	case PLAN_SINGLE:
+		return transport->send && !transport->is_extra && !transport->is_limit &&
+				fits(transport, plan_case->size);
+	}
+	return false;
+}
+
+/* ---- Making cases ---------------------------------------------------------------- */
+
+static struct plan_case *begin_case(struct plan *plan, enum plan_kind kind, size_t size,
+		enum placement placement)
+{
+	struct plan_case *plan_case = &plan->cases[plan->case_count];
+
+	if (plan->case_count == PLAN_CASES_MAX)
+		process_die("too many cases");
+	plan_case->kind = kind;
+	plan_case->size = size;
+	plan_case->placement = placement;
+	return plan_case;
+}
+
+/* One line for each transport that is wanted. */
+static void add_entries(const struct plan *plan, struct plan_case *plan_case,
+		unsigned senders, unsigned idle)
+{
+	char name[PLAN_NAME_MAX];
+
+	for (unsigned i = 0; transports[i]; i++) {
+		struct plan_entry entry = { transports[i], senders, idle };
+
+		plan_name(name, plan_case, &entry);
+		if (!takes_part(plan_case, &entry) ||
+				!options_want_peer(
+						plan->options, entry.transport->name) ||
+				!options_want(plan->options, name))
+			continue;
+		if (plan_case->entry_count == PLAN_ENTRIES_MAX)
+			process_die("too many lines in a table");
+		plan_case->entries[plan_case->entry_count++] = entry;
+	}
+}
+
+static void end_case(struct plan *plan, const struct plan_case *plan_case)
+{
+	if (plan_case->entry_count == 0)
+		return;
+	plan->case_count++;
+	plan->round_count += plan_case->entry_count * plan->options->repeat;
 }
 
 static void add_case(struct plan *plan, enum plan_kind kind, uint64_t size,
 		uint64_t senders, enum placement placement)
 {
-	struct plan_case *plan_case = &plan->cases[plan->case_count];
-	char name[PLAN_NAME_MAX];
+	struct plan_case *plan_case = begin_case(plan, kind, (size_t)size, placement);
 
-	if (plan->case_count == PLAN_CASES_MAX)
-		process_die("too many cases");
-	plan_case->kind = kind;
-	plan_case->size = (size_t)size;
-	plan_case->senders = (unsigned)senders;
-	plan_case->placement = placement;
-	for (unsigned i = 0; transports[i]; i++) {
-		plan_name(name, plan_case, transports[i]);
-		if (takes_part(transports[i], plan_case) &&
-				options_want_peer(plan->options, transports[i]->name) &&
-				options_want(plan->options, name))
-			plan_case->transports[plan_case->transport_count++] =
-					transports[i];
-	}
-	if (plan_case->transport_count == 0)
-		return;
-	plan->case_count++;
-	plan->round_count += plan_case->transport_count * plan->options->repeat;
+	add_entries(plan, plan_case, (unsigned)senders, 0);
+	end_case(plan, plan_case);
 }
 
 static void add_streams(struct plan *plan)
 {
 	const struct options *options = plan->options;
+	const struct number_list *sizes = &options->sizes;
+	const struct number_list *senders = &options->senders;
 
-	for (unsigned i = 0; i < options->senders.count; i++)
-		for (unsigned j = 0; j < options->sizes.count; j++)
-			add_case(plan, PLAN_STREAM, options->sizes.values[j],
-					options->senders.values[i], options->placement);
-	for (unsigned j = 0; j < options->sizes.count; j++)
-		if (options->sizes.values[j] >= TOUCH_SIZE_MIN)
-			add_case(plan, PLAN_TOUCH, options->sizes.values[j], 1,
+	for (unsigned i = 0; i < senders->count; i++)
+		for (unsigned j = 0; j < sizes->count; j++)
+			if (senders->values[i] == 1 ||
+					sizes->values[j] <= SMALL_SIZE_MAX ||
+					senders->is_asked_for)
+				add_case(plan, PLAN_STREAM, sizes->values[j],
+						senders->values[i], options->placement);
+	for (unsigned j = 0; j < sizes->count; j++)
+		if (sizes->values[j] >= TOUCH_SIZE_MIN)
+			add_case(plan, PLAN_TOUCH, sizes->values[j], 1,
 					options->placement);
-	for (unsigned j = 0; j < options->sizes.count; j++)
-		if (options->sizes.values[j] <= SINGLE_SIZE_MAX)
-			add_case(plan, PLAN_SINGLE, options->sizes.values[j], 1,
+	for (unsigned j = 0; j < sizes->count; j++)
+		if (sizes->values[j] <= SMALL_SIZE_MAX)
+			add_case(plan, PLAN_SINGLE, sizes->values[j], 1,
 					options->placement);
 }
 
@@ -100,13 +186,72 @@ static void add_placements(struct plan *plan, enum plan_kind kind, bool others)
 	}
 }
 
+/* All numbers of senders in one case, so that their ratios are of the same minutes. */
+static void add_many(struct plan *plan)
+{
+	struct plan_case *plan_case =
+			begin_case(plan, PLAN_MANY, SMALL_SIZE, plan->options->placement);
+	const struct number_list *senders = &plan->options->senders;
+
+	for (unsigned i = 0; i < senders->count; i++)
+		add_entries(plan, plan_case, (unsigned)senders->values[i], 0);
+	end_case(plan, plan_case);
+}
+
+static void add_crowds(struct plan *plan)
+{
+	const struct options *options = plan->options;
+	const struct number_list *active = &options->active;
+
+	for (unsigned i = 0; i < active->count; i++) {
+		struct plan_case *plan_case = begin_case(
+				plan, PLAN_CROWD, SMALL_SIZE, options->placement);
+		unsigned senders = (unsigned)active->values[i];
+		unsigned crowd = (unsigned)options->idle.values[options->idle.count - 1];
+
+		add_entries(plan, plan_case, senders, 0);
+		if (crowd > senders)
+			add_entries(plan, plan_case, senders, crowd - senders);
+		end_case(plan, plan_case);
+	}
+}
+
+static void add_rates(struct plan *plan)
+{
+	const struct number_list *rates = &plan->options->rates;
+
+	for (unsigned i = 0; i < rates->count; i++) {
+		struct plan_case *plan_case = begin_case(
+				plan, PLAN_RATE, SMALL_SIZE, plan->options->placement);
+
+		plan_case->rate = (double)rates->values[i];
+		add_entries(plan, plan_case, 1, 0);
+		end_case(plan, plan_case);
+	}
+}
+
+static void add_idle(struct plan *plan)
+{
+	struct plan_case *plan_case =
+			begin_case(plan, PLAN_IDLE, SMALL_SIZE, plan->options->placement);
+	const struct number_list *idle = &plan->options->idle;
+
+	for (unsigned i = 0; i < idle->count; i++)
+		add_entries(plan, plan_case, 0, (unsigned)idle->values[i]);
+	end_case(plan, plan_case);
+}
+
 void plan_init(struct plan *plan, const struct options *options)
 {
 	memset(plan, 0, sizeof(*plan));
 	plan->options = options;
 	add_streams(plan);
 	add_placements(plan, PLAN_STREAM, true);
+	add_many(plan);
+	add_crowds(plan);
+	add_rates(plan);
 	add_placements(plan, PLAN_ECHO, false);
+	add_idle(plan);
 }
 
 void plan_print_names(const struct plan *plan)
@@ -114,8 +259,8 @@ void plan_print_names(const struct plan *plan)
 	char name[PLAN_NAME_MAX];
 
 	for (unsigned i = 0; i < plan->case_count; i++)
-		for (unsigned j = 0; j < plan->cases[i].transport_count; j++) {
-			plan_name(name, &plan->cases[i], plan->cases[i].transports[j]);
+		for (unsigned j = 0; j < plan->cases[i].entry_count; j++) {
+			plan_name(name, &plan->cases[i], &plan->cases[i].entries[j]);
 			puts(name);
 		}
 }

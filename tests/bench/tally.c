@@ -17,13 +17,13 @@
 #define NOTHING_YET UINT64_MAX
 
 void tally_init(struct tally *tally, struct board *board, size_t size, unsigned senders,
-		bool touch_all)
+		enum tally_reads reads)
 {
 	memset(tally, 0, sizeof(*tally));
 	tally->board = board;
 	tally->size = size;
 	tally->senders = senders;
-	tally->touch_all = touch_all;
+	tally->reads = reads;
 	tally->phase = PHASE_WARM_UP;
 	for (unsigned i = 0; i < BOARD_SENDERS_MAX; i++)
 		tally->expected[i] = NOTHING_YET;
@@ -72,7 +72,19 @@ void tally_enter_phase(struct tally *tally, unsigned phase)
 	atomic_store(&tally->board->phase_seen, phase);
 }
 
-void tally_read_all(const struct tally *tally, const void *data)
+/* Beyond the last sample there is none: a round longer than that says no more. */
+static void keep_latency(const struct tally *tally, uint64_t sent_ns)
+{
+	struct board *board = tally->board;
+	uint64_t nanoseconds = process_now_ns() - sent_ns;
+
+	if (tally->phase != PHASE_MEASURE || board->sample_count == BOARD_SAMPLES_MAX)
+		return;
+	board->samples_ns[board->sample_count++] =
+			nanoseconds < UINT32_MAX ? (uint32_t)nanoseconds : UINT32_MAX;
+}
+
+static void read_all(const struct tally *tally, const void *data)
 {
 	size_t words = tally->size / 8 - 2;
 	uint64_t sum = 0;
@@ -81,4 +93,12 @@ void tally_read_all(const struct tally *tally, const void *data)
 		sum += tally_word(data, i * 8);
 	if (sum != words * PAYLOAD_FILLER)
 		process_die("a message is torn in the middle");
+}
+
+void tally_read_more(const struct tally *tally, const void *data)
+{
+	if (tally->reads == TALLY_READS_STAMP)
+		keep_latency(tally, tally_word(data, 8));
+	else
+		read_all(tally, data);
 }

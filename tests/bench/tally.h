@@ -16,26 +16,33 @@
 #include "board.h"
 #include "payload.h"
 
+/* What of a message is read besides its first and its last bytes. */
+enum tally_reads {
+	TALLY_READS_ENDS, /* nothing */
+	TALLY_READS_ALL,
+	TALLY_READS_STAMP, /* when it was sent */
+};
+
 struct tally {
 	struct board *board;
 	uint64_t messages;
 	size_t size;
 	unsigned senders;
 	unsigned phase;
-	bool touch_all;
+	enum tally_reads reads;
 	bool is_over;
 	/* Word 0 of the next message of each sender. */
 	uint64_t expected[BOARD_SENDERS_MAX];
 };
 
 void tally_init(struct tally *tally, struct board *board, size_t size, unsigned senders,
-		bool touch_all);
+		enum tally_reads reads);
 
 /* The paths that are not every message's. The first takes the first message of a
  * sender, and ends the process, loudly, for any other that was not expected. */
 void tally_take_unexpected(struct tally *tally, const void *data, size_t size);
 void tally_enter_phase(struct tally *tally, unsigned phase);
-void tally_read_all(const struct tally *tally, const void *data);
+void tally_read_more(const struct tally *tally, const void *data);
 
 static inline uint64_t tally_word(const void *data, size_t offset)
 {
@@ -64,8 +71,8 @@ static inline bool tally_message(struct tally *tally, const void *data, size_t s
 	else
 		tally_take_unexpected(tally, data, size);
 	tally->messages++;
-	if (tally->touch_all)
-		tally_read_all(tally, data);
+	if (tally->reads != TALLY_READS_ENDS)
+		tally_read_more(tally, data);
 	if (phase != tally->phase)
 		tally_enter_phase(tally, phase);
 	return tally->is_over;

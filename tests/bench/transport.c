@@ -24,9 +24,11 @@ const struct transport *const transports[] = {
 	&transport_evchan,
 	&transport_evchan_corked,
 	&transport_evchan_wait,
+	&transport_evchan_in_place,
 	&transport_bufferevent,
 	&transport_bufferevent_plain,
 	&transport_socket,
+	&transport_pipe,
 	&transport_seqpacket,
 #ifdef BENCH_HAS_ZMQ
 	&transport_zmq,
@@ -38,12 +40,25 @@ const struct transport *const transports[] = {
 	&transport_qb,
 #endif
 	&transport_eventfd,
+	&transport_memcpy,
+	&transport_pacing,
 	NULL,
 };
 
 void transport_ready(struct board *board)
 {
 	atomic_store(&board->ready, 1);
+}
+
+void transport_connecting(struct board *board)
+{
+	atomic_store(&board->connecting_ns, process_now_ns());
+}
+
+void transport_arrived(struct board *board)
+{
+	atomic_store(&board->arrived_ns, process_now_ns());
+	atomic_fetch_add(&board->arrived, 1);
 }
 
 static void raise_buffer(int fd, int force, int option)
