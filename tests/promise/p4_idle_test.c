@@ -17,6 +17,7 @@
 
 #include <event2/event.h>
 #include <sched.h>
+#include <stdbool.h>
 
 #include "proc_status.h"
 #include "scene.h"
@@ -25,6 +26,7 @@
 #define IDLERS 64u
 #define HELLO_TIMEOUT_MS 150u
 #define WHILE_MS 500
+#define WHILES_MOST 3 /* of which one must be idle */
 
 struct idle_case {
 	const char *backend;
@@ -150,13 +152,29 @@ static void await_sleep(const pid_t *processes, unsigned count)
 			sched_yield();
 }
 
+/* Whether none of them has done anything during a while. */
+static bool have_done_nothing(const pid_t *processes, unsigned count)
+{
+	struct usage before[IDLERS + 1], after;
+	bool nothing = true;
+
+	for (unsigned i = 0; i < count; i++)
+		before[i] = usage_of(processes[i]);
+	be_busy();
+	for (unsigned i = 0; i < count; i++) {
+		after = usage_of(processes[i]);
+		nothing = nothing && after.ticks == before[i].ticks &&
+				after.sleeps == before[i].sleeps;
+	}
+	return nothing;
+}
+
 static void idle_uses_nothing(void **state)
 {
 	struct gates gates = { *state, scene_gate(), scene_gate(), scene_gate(),
 		scene_gate() };
 	pid_t processes[IDLERS + 1];
-	struct usage before[IDLERS + 1], after;
-	unsigned i;
+	unsigned i, whiles = 1;
 
 	for (i = 0; i < IDLERS; i++)
 		processes[i] = scene_start(idler, &gates);
@@ -164,14 +182,9 @@ static void idle_uses_nothing(void **state)
 	await_gates(gates.ready, IDLERS);
 	await_gates(gates.arrived, IDLERS);
 	await_sleep(processes, IDLERS + 1);
-	for (i = 0; i <= IDLERS; i++)
-		before[i] = usage_of(processes[i]);
-	be_busy();
-	for (i = 0; i <= IDLERS; i++) {
-		after = usage_of(processes[i]);
-		CHECK_EQUAL(after.ticks, before[i].ticks);
-		CHECK_EQUAL(after.sleeps, before[i].sleeps);
-	}
+	/* Who was asleep in a page fault, say, was only on its way to its loop. That happens once. */
+	while (!have_done_nothing(processes, IDLERS + 1))
+		CHECK(whiles++ < WHILES_MOST);
 	for (i = 0; i < IDLERS; i++)
 		scene_open_gate(gates.go);
 	await_gates(gates.arrived, IDLERS);
