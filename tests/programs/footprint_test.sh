@@ -5,6 +5,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 [ -z "$sanitizer" ] || skip 'sanitizers take memory of their own'
+[ "${EVCHAN_MEMFD:-ON}" = ON ] || skip 'the memory is looked for by its name of a memfd'
 [ "$slowdown" = 1 ] || skip 'valgrind takes memory of its own'
 
 senders=50
