@@ -85,7 +85,7 @@ static void send_messages(unsigned count)
 static void open_channel(void)
 {
 	struct evchan_receiver_callbacks callbacks = EVCHAN_RECEIVER_CALLBACKS_INIT;
-	struct evchan_loop *loop;
+	struct evchan_loop *loop = NULL;
 
 	base = event_base_new();
 	check(base ? evchan_libevent_loop_new(&loop, base) : -1, "a loop");
