@@ -162,7 +162,7 @@ int lane_next(struct evchan_lane *lane)
 	return 1;
 }
 
-void lane_finish_message(struct evchan_lane *lane)
+static inline void lane_pass_message(struct evchan_lane *lane)
 {
 	struct evchan_receiver *receiver = lane->receiver;
 	uint32_t size = (uint32_t)lane->message.size;
@@ -176,6 +176,26 @@ void lane_finish_message(struct evchan_lane *lane)
 	ring_reader_advance(&lane->reader, size);
 	if (ring_reader_should_release(&lane->reader))
 		lane_release(lane);
+}
+
+void lane_finish_message(struct evchan_lane *lane)
+{
+	lane_pass_message(lane);
+}
+
+/* The next message if it was seen with those before it, and nothing is special about it: most of a stream. Whether it is
+ * there; else lane_next() has to look, also at what is wrong with it. */
+static inline bool lane_take_seen(struct evchan_lane *lane)
+{
+	struct ring_view view;
+
+	if (lane->reader.read == lane->reader.tail || lane->copies)
+		return false;
+	if (ring_reader_next(&lane->reader, &view) <= 0 || lane_take_view(lane, &view) < 0)
+		return false;
+	lane->told_no_memory = false;
+	lane->is_delivering = true;
+	return true;
 }
 
 /* Tells the application that the lane is over. The receiver may be freed when it returns. */
@@ -225,14 +245,14 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 			wants_more = true;
 			break;
 		}
-		if (lane_next(lane) <= 0)
+		if (!lane_take_seen(lane) && lane_next(lane) <= 0)
 			break;
 		if (receiver->callbacks.message)
 			receiver->callbacks.message(receiver, &lane->message, receiver->arg);
 		if (receiver->handle.is_freed)
 			return false;
 		budget_pay(budget, lane->message.size);
-		lane_finish_message(lane);
+		lane_pass_message(lane);
 	}
 	if (receiver->handle.is_freed)
 		return false;

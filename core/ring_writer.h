@@ -91,6 +91,19 @@ static inline int ring_writer_observe(struct ring_writer *writer)
 	return ring_writer_accept_head(writer, cursor_observe(&writer->page->head));
 }
 
+/* Whether there is room for a payload, any size of it, as far as the remembered head tells. */
+static inline bool ring_writer_has_room(const struct ring_writer *writer, uint64_t payload)
+{
+	return payload < writer->capacity &&
+	       ring_record_bytes(payload) <= writer->capacity - ring_writer_fill(writer);
+}
+
+/* Where the next payload goes. */
+static inline void *ring_writer_space(const struct ring_writer *writer)
+{
+	return writer->data + (writer->written & (writer->capacity - 1)) + RING_RECORD_HEADER;
+}
+
 /*
  * Finds room for a payload of at least `at_least` bytes (at most ring_writer_message_max()), and as much more as is
  * free up to `at_most`. `*space` is where it goes; `*size` is how much fits.
@@ -114,7 +127,7 @@ static inline int ring_writer_reserve(struct ring_writer *writer, uint64_t at_le
 			return RING_FULL;
 	}
 	free_bytes -= RING_RECORD_HEADER;
-	*space = writer->data + (writer->written & (writer->capacity - 1)) + RING_RECORD_HEADER;
+	*space = ring_writer_space(writer);
 	*size = at_most < free_bytes ? at_most : free_bytes;
 	writer->reserved = *size;
 	writer->is_reserved = true;
