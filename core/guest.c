@@ -423,6 +423,7 @@ static struct evchan_lane *guest_new_lane(struct guest *guest)
 	list_init(&lane->link);
 	list_init(&lane->ready_link);
 	list_init(&lane->storm_link);
+	list_init(&lane->rest_link);
 	list_init(&lane->reader.holds);
 	lane->reader.memory = (struct shared_memory)SHARED_MEMORY_NONE;
 	lane->reader.page_memory = (struct shared_memory)SHARED_MEMORY_NONE;

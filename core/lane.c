@@ -42,6 +42,7 @@ static void lane_disconnect(struct evchan_lane *lane)
 {
 	lane_unwatch(lane);
 	list_remove(&lane->storm_link);
+	list_remove(&lane->rest_link);
 	bell_deinit(&lane->bell);
 	control_socket_deinit(&lane->control, admission_charge_disposal(&lane->charge));
 }

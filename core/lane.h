@@ -56,6 +56,9 @@ struct evchan_lane {
 	uint32_t idle_rings;           /* rings since then */
 	uint32_t storm_pauses;         /* since the tail moved */
 
+	struct list rest_link;         /* in the receiver's resting list until that is looked at */
+	uint64_t messages_at_rest;     /* when it last went there */
+
 	struct bell bell;
 	struct control_socket control;
 	struct evchan_watch *bell_watch;
@@ -95,6 +98,9 @@ bool lane_heard_rings(struct evchan_lane *lane, unsigned rings);
 
 /* lane_storm.c: leaves a lane alone for some milliseconds, and then looks at it in any case. Errors: of the loop. */
 int lane_leave_alone(struct evchan_lane *lane);
+
+/* lane_rest.c: for how many bytes the lane is to be rung, now that it has none: 1, or more if it will be looked at. */
+uint64_t lane_rest(struct evchan_lane *lane);
 
 /* Reads what the sender has said on its control socket. Callback: hung_up, error; from_loop, so all. */
 void lane_look_at_control(struct evchan_lane *lane);

@@ -143,7 +143,7 @@ int lane_next(struct evchan_lane *lane)
 		/* Asleep until the tail moves. Releasing comes first: the sender may be asleep for
 		 * want of the very room that is being given back. */
 		lane_release(lane);
-		r = ring_reader_arm(&lane->reader);
+		r = ring_reader_arm(&lane->reader, lane_rest(lane));
 		if (r <= 0)
 			break;
 	}

@@ -34,6 +34,9 @@
 	(EVCHAN_SENDER_WAIT | EVCHAN_SENDER_NO_RECONNECT | EVCHAN_SENDER_LAZY | \
 			EVCHAN_SENDER_ANY_RECEIVER | EVCHAN_SENDER_LOCK_MEMORY)
 
+/* Longer is no pause between two looks but a mistake of units. */
+#define WAKE_INTERVAL_MAX_MS 1000
+
 #define KIBIBYTE ((uint64_t)1 << 10)
 #define MEBIBYTE ((uint64_t)1 << 20)
 #define GIBIBYTE ((uint64_t)1 << 30)
@@ -123,6 +126,10 @@ static int check_receiver(const struct evchan_receiver_options *options)
 	if (options->bell >= EVCHAN_BELL_SOCKET)
 		return -EINVAL;
 	if (options->socket_mode & ~(uint32_t)0777)
+		return -EINVAL;
+	if (options->wake_interval_ms > WAKE_INTERVAL_MAX_MS)
+		return -EINVAL;
+	if (options->wake_bytes && !options->wake_interval_ms)
 		return -EINVAL;
 	if (!list_is_valid(options->allow_uids, options->allow_uid_count))
 		return -EINVAL;

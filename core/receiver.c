@@ -117,6 +117,7 @@ static void receiver_stop(struct evchan_receiver *receiver, bool in_child)
 	receiver_remove_timer(receiver, &receiver->hello_timer);
 	receiver_remove_timer(receiver, &receiver->turn_timer);
 	receiver_remove_timer(receiver, &receiver->storm_timer);
+	receiver_remove_timer(receiver, &receiver->rest_timer);
 	onlookers_free(receiver, in_child);
 	receiver_remove_timer(receiver, &receiver->onlooker_timer);
 	listener_deinit(&receiver->listener, in_child);
@@ -178,6 +179,9 @@ static int receiver_open(struct evchan_receiver *receiver, const char *address)
 	r = receiver_storm_init(receiver);
 	if (r < 0)
 		return r;
+	r = receiver_rest_init(receiver);
+	if (r < 0)
+		return r;
 	r = receiver_accept_init(receiver);
 	if (r < 0)
 		return r;
@@ -221,6 +225,7 @@ static void receiver_init_lists(struct evchan_receiver *receiver)
 	list_init(&receiver->lanes);
 	list_init(&receiver->ready);
 	list_init(&receiver->unfinished);
+	list_init(&receiver->resting);
 	receiver->listener = (struct listener)LISTENER_NONE;
 }
 

@@ -13,7 +13,7 @@
  *	receiver_turn.c      the ready list: who is served when, and for how long
  *	receiver_shutdown.c  ending in order
  *	receiver_wait.c      the calls that wait
- *	lane.c, lane_drain.c, lane_storm.c, hold.c   one lane
+ *	lane.c, lane_drain.c, lane_storm.c, lane_rest.c, hold.c   one lane
  */
 
 #include <stdbool.h>
@@ -67,6 +67,9 @@ struct evchan_receiver {
 	struct lane_budget turn_budget;
 	struct list stormy;          /* lanes that are left alone for a while, see lane_storm.c */
 	struct evchan_timer *storm_timer;
+	struct list resting;         /* lanes that will be looked at, see lane_rest.c */
+	struct evchan_timer *rest_timer;
+	bool rest_timer_set;
 	bool is_serving;             /* lanes are being served right now */
 	void *copy;                  /* in copy mode: private memory of the one message that is being delivered */
 	size_t copy_size;
@@ -104,11 +107,17 @@ bool receiver_leave(struct evchan_receiver *receiver);
 void receiver_lane_is_ready(struct evchan_receiver *receiver, struct evchan_lane *lane,
 		bool from_loop);
 
+/* The same for all lanes of a list of rest_links, which is empty then. For a timer's callback. Callback: all. */
+void receiver_lanes_are_ready(struct evchan_receiver *receiver, struct list *lanes);
+
 /* Makes the turn's timer. Errors: -ENOMEM and others of the loop. */
 int receiver_turn_init(struct evchan_receiver *receiver);
 
 /* lane_storm.c: makes the timer that ends pauses. Errors: as above. */
 int receiver_storm_init(struct evchan_receiver *receiver);
+
+/* lane_rest.c: makes the timer of lanes that rest. Errors: as above. */
+int receiver_rest_init(struct evchan_receiver *receiver);
 
 /* Makes sure that a turn comes on the loop's next one. */
 void receiver_want_turn(struct evchan_receiver *receiver);

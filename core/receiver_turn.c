@@ -164,6 +164,22 @@ void receiver_lane_is_ready(struct evchan_receiver *receiver, struct evchan_lane
 		receiver_want_turn(receiver);
 }
 
+void receiver_lanes_are_ready(struct evchan_receiver *receiver, struct list *lanes)
+{
+	struct evchan_lane *lane;
+
+	if (list_is_empty(lanes))
+		return;
+	while (!list_is_empty(lanes)) {
+		lane = LIST_FIRST(lanes, struct evchan_lane, rest_link);
+		list_remove(&lane->rest_link);
+		if (!list_is_linked(&lane->ready_link))
+			list_append(&receiver->ready, &lane->ready_link);
+	}
+	if (!receiver_try_turn_now(receiver))
+		receiver_want_turn(receiver);
+}
+
 int receiver_turn_init(struct evchan_receiver *receiver)
 {
 	struct evchan_loop *loop = receiver->loop;

@@ -119,12 +119,12 @@ bool ring_reader_release(struct ring_reader *reader)
 	return cursor_publish(&reader->space, head);
 }
 
-int ring_reader_arm(struct ring_reader *reader)
+int ring_reader_arm(struct ring_reader *reader, uint64_t bytes)
 {
 	int r;
 
-	r = ring_reader_accept_tail(reader,
-			cursor_arm(&reader->page->wake_at, reader->read + 1, &reader->header->tail));
+	r = ring_reader_accept_tail(reader, cursor_arm(&reader->page->wake_at, reader->read + bytes,
+							    &reader->header->tail));
 	if (r < 0)
 		return r;
 	return reader->tail > reader->read;

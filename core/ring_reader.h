@@ -147,10 +147,11 @@ static inline void ring_reader_not_rung(struct ring_reader *reader)
 }
 
 /*
- * Asks to be rung when something is published behind `read`. The caller has released before.
- * Returns 0: sleep; 1: something is there already; -EPROTO.
+ * Asks to be rung when `bytes` (1: any) are published behind `read`. The caller has released before; if it asks for more
+ * than 1 it sees to it that it looks again in any case.
+ * Returns 0: sleep; 1: something is there already, be it less; -EPROTO.
  */
-int ring_reader_arm(struct ring_reader *reader);
+int ring_reader_arm(struct ring_reader *reader, uint64_t bytes);
 
 /* The sender is gone: loads the tail one last time. Errors: -EPROTO (the tail then is the last good one). */
 int ring_reader_close(struct ring_reader *reader);

@@ -33,6 +33,8 @@ static const char help[] =
 	"      --allow-uid UID   let this user send, 'any': all; may be repeated. Without it\n"
 	"                        only the user of this process may\n"
 	"      --bell KIND       how senders wake this process: eventfd or pipe\n"
+	"      --wake-interval MS  while messages flow, wake up about once in MS milliseconds\n"
+	"                        (at most 1000) instead of for each; they come that much later\n"
 	"      --stats           print counters to standard error at the end\n"
 	"      --help, --version\n"
 	"\n"
@@ -58,6 +60,7 @@ enum option_code {
 	OPTION_MAX_SENDERS,
 	OPTION_ALLOW_UID,
 	OPTION_BELL,
+	OPTION_WAKE_INTERVAL,
 	OPTION_STATS,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -74,6 +77,7 @@ static const struct option long_options[] = {
 	{ "max-senders", required_argument, NULL, OPTION_MAX_SENDERS },
 	{ "allow-uid", required_argument, NULL, OPTION_ALLOW_UID },
 	{ "bell", required_argument, NULL, OPTION_BELL },
+	{ "wake-interval", required_argument, NULL, OPTION_WAKE_INTERVAL },
 	{ "stats", no_argument, NULL, OPTION_STATS },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -113,6 +117,10 @@ static void read_option(struct receive_options *options, int code)
 		break;
 	case OPTION_BELL:
 		options->receiver.bell = parse_bell("--bell", optarg);
+		break;
+	case OPTION_WAKE_INTERVAL:
+		options->receiver.wake_interval_ms =
+				(uint32_t)parse_number("--wake-interval", optarg, 0, 1000);
 		break;
 	case OPTION_STATS:
 		options->with_stats = true;

@@ -319,10 +319,16 @@ struct evchan_receiver_options {
 	size_t allow_uid_count;      /* how many these are */
 	const gid_t *allow_gids;     /* groups who may send (the primary group counts) */
 	size_t allow_gid_count;      /* how many these are */
+	/** While messages flow, a lane is looked at so often (about: as precise as the loop's timers) instead of
+	 *  being woken for each message, which spares both sides system calls and wake-ups. Messages are up to that
+	 *  much later, but for the first after a silence. At most 1000; 0: off. Without a loop it has no effect. */
+	uint32_t wake_interval_ms;
+	uint32_t wake_bytes;         /* of a lane that wait wake at once all the same; default,
+	                              * and at most: half its ring. With an interval only */
 };
 #define EVCHAN_RECEIVER_OPTIONS_INIT \
 	{ sizeof(struct evchan_receiver_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	  NULL, 0, NULL, 0 }
+	  NULL, 0, NULL, 0, 0, 0 }
 
 /** Counters of a receiver; they only ever rise, but for what is so much "now". Grows
  *  at the end, filled by the library. */

@@ -301,9 +301,10 @@ static void on_error(struct evchan_receiver *receiver, struct evchan_lane *lane,
 	process_die("evchan: %s", text);
 }
 
-static void receive_in_loop(struct receiver_task *task)
+static void receive_every(struct receiver_task *task, uint32_t wake_interval_ms)
 {
 	struct sink sink = { .task = task };
+	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
 	struct evchan_receiver_callbacks callbacks = EVCHAN_RECEIVER_CALLBACKS_INIT;
 	struct evchan_loop *loop = make_loop(&sink.base);
 	struct evchan_receiver *receiver;
@@ -311,14 +312,26 @@ static void receive_in_loop(struct receiver_task *task)
 	callbacks.message = on_message;
 	callbacks.joined = on_joined;
 	callbacks.error = on_error;
-	check(evchan_receiver_new(
-			      &receiver, loop, task->address, NULL, &callbacks, &sink),
+	options.wake_interval_ms = wake_interval_ms;
+	check(evchan_receiver_new(&receiver, loop, task->address, &options, &callbacks,
+			      &sink),
 			"evchan_receiver_new");
 	transport_ready(task->tally.board);
 	event_base_dispatch(sink.base);
 	evchan_receiver_free(receiver);
 	evchan_libevent_loop_free(loop);
 	event_base_free(sink.base);
+}
+
+static void receive_in_loop(struct receiver_task *task)
+{
+	receive_every(task, 0);
+}
+
+/* Looks once in 5 milliseconds while messages flow. */
+static void receive_with_interval(struct receiver_task *task)
+{
+	receive_every(task, 5);
 }
 
 static void receive_waiting(struct receiver_task *task)
@@ -450,6 +463,14 @@ const struct transport transport_evchan_corked = {
 	.is_extra = true,
 	.send = send_corked,
 	.receive = receive_in_loop,
+};
+
+const struct transport transport_evchan_interval = {
+	.name = "evchan-interval",
+	.is_extra = true,
+	.is_paced = true,
+	.send = send_plain,
+	.receive = receive_with_interval,
 };
 
 const struct transport transport_evchan_wait = {

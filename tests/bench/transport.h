@@ -91,6 +91,7 @@ extern const struct transport *const transports[];
 
 extern const struct transport transport_evchan;
 extern const struct transport transport_evchan_corked;
+extern const struct transport transport_evchan_interval;
 extern const struct transport transport_evchan_wait;
 extern const struct transport transport_bufferevent;
 extern const struct transport transport_bufferevent_plain;

@@ -181,7 +181,7 @@ static void read_on(struct ring_reader *reader, unsigned round)
 			ring_reader_unhold(reader, &hold);
 	} else {
 		ring_reader_release(reader);
-		r = ring_reader_arm(reader);
+		r = ring_reader_arm(reader, 1);
 		FUZZ_CHECK(r == 0 || r == 1 || r == -EPROTO);
 	}
 	check_positions(reader);

@@ -247,7 +247,7 @@ static void arm(struct side *side)
 	expected = model_look(side);
 	if (expected == 0)
 		expected = side->model.tail > side->model.read;
-	FUZZ_CHECK(ring_reader_arm(&side->reader) == expected);
+	FUZZ_CHECK(ring_reader_arm(&side->reader, 1) == expected);
 	FUZZ_CHECK(cursor_get(&side->reader.page->wake_at) == side->model.read + 1);
 }
 

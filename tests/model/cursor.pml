@@ -38,6 +38,7 @@
 #define HOLD     /* holds messages, one at a time */
 #define PAUSE    /* pauses in the callback */
 #endif
+/* REST: the receiver has a wake interval */
 
 /* Who may die. */
 #ifdef SENDER_DIES
@@ -560,6 +561,26 @@ inline released()
 	fi
 }
 
+#ifdef REST
+#define RESTS rest_timer
+bool rest_timer;
+byte rested_at;      /* lane->messages_at_rest */
+
+/* The lane will be looked at, and asks to be rung for more than one message only. */
+inline rest()
+{
+	data_wish = read + 2; /* [D3] */
+#ifdef BUG_RESTS_FOR_EVER
+	rest_timer = read == 1;
+#else
+	rest_timer = true;
+#endif
+	rested_at = read
+}
+#else
+#define RESTS false
+#endif
+
 active proctype receiver()
 {
 	mtype then = SERVE;
@@ -585,7 +606,15 @@ arm:
 #ifdef BUG_RELEASE_DATA_WISH
 	atomic { receiver_stores!DATA_WISH, read + 1 };
 #else
-	atomic { empty(receiver_stores) -> data_wish = read + 1 }; /* [D3] */
+	atomic {
+		empty(receiver_stores) ->
+		if
+		:: data_wish = read + 1 /* [D3] */
+#ifdef REST
+		:: read != rested_at -> rest() /* lane_rest() */
+#endif
+		fi
+	};
 #endif
 	atomic {
 #ifndef BUG_LOOKS_BEFORE_ARM
@@ -660,6 +689,20 @@ end_asleep: /* the receiver's loop */
 #endif
 	/* receiver_turn_fired() */
 	:: atomic { turn -> turn = false; serve() }
+#ifdef REST
+	/* rest_timer_fired() */
+	:: atomic {
+		rest_timer ->
+		rest_timer = false;
+#ifdef BUG_REST_ENDS_UNARMED
+		if
+		:: read == tail -> goto end_asleep
+		:: else
+		fi;
+#endif
+		serve()
+	}
+#endif
 	/* lane_control_ready() */
 	:: atomic { sender_gone && !closed -> goto hang_up }
 #ifdef PAUSE
@@ -698,6 +741,10 @@ left:
 		empty(receiver_stores) ->
 		receiver_gone = true;
 		space_checked = 0;
+#ifdef REST
+		rest_timer = false;
+		rested_at = 0;
+#endif
 		turn = false;
 		receiver_rings = false;
 		if
@@ -722,7 +769,7 @@ left:
 #define RECEIVER_SLEEPS_ON_DATA \
 	(receiver@end_asleep && !receiver_killed && !receiver_gone && \
 	 tail > read && data_checked > read && \
-	 !data_bell && !turn && !paused && !sender_rings && !sender_killed && !sender_gone)
+	 !data_bell && !turn && !RESTS && !paused && !sender_rings && !sender_killed && !sender_gone)
 
 /* It sleeps though the position it waits for is reached, and the receiver has looked. */
 #define SENDER_SLEEPS_ON_ROOM \

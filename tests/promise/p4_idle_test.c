@@ -31,6 +31,7 @@
 struct idle_case {
 	const char *backend;
 	enum evchan_bell bell;
+	uint32_t wake_interval_ms;
 };
 
 struct gates {
@@ -89,6 +90,7 @@ static void idle_receiver(void *arg)
 
 	stage_open(&stage, gates->this->backend);
 	options.hello_timeout_ms = HELLO_TIMEOUT_MS;
+	options.wake_interval_ms = gates->this->wake_interval_ms;
 	test_receiver_open(&receiver, &stage, scene_address(), &options);
 	stage_pass_gate(&stage, gates->end);
 	CHECK_EQUAL(receiver.calls[HEARD_ERROR], 0);
@@ -194,22 +196,23 @@ static void idle_uses_nothing(void **state)
 	scene_join(processes[IDLERS]);
 }
 
-#define IDLE(backend, bell) \
+#define IDLE(backend, bell, interval) \
 	{ \
-		"idle_uses_nothing on " backend ", " #bell, idle_uses_nothing, \
-				scene_set_up, scene_tear_down, &(struct idle_case) \
+		"idle_uses_nothing on " backend ", " #bell ", interval " #interval, \
+				idle_uses_nothing, scene_set_up, scene_tear_down, \
+				&(struct idle_case) \
 		{ \
-			backend, EVCHAN_BELL_##bell \
+			backend, EVCHAN_BELL_##bell, interval \
 		} \
 	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IDLE("epoll", EVENTFD),
-		IDLE("epoll", PIPE),
-		IDLE("poll", PIPE),
-		IDLE("select", SOCKET),
+		IDLE("epoll", EVENTFD, 0),
+		IDLE("epoll", PIPE, 5),
+		IDLE("poll", PIPE, 0),
+		IDLE("select", SOCKET, 0),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

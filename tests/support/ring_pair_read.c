@@ -91,7 +91,7 @@ static bool reader_wait(struct pair *pair, struct keeper *keeper)
 			return false;
 	if (!reader_release(pair, keeper))
 		return false;
-	r = ring_reader_arm(&pair->reader);
+	r = ring_reader_arm(&pair->reader, 1);
 	return r > 0 || (r == 0 && sleep_until_rung(&pair->reading));
 }
 

@@ -204,6 +204,7 @@ static void receiver_defaults(void **state)
 		assert_int_equal(options.turn_total_bytes, 4 * MIB);
 		assert_int_equal(options.hello_timeout_ms, 3000);
 		assert_int_equal(options.socket_mode, 0600);
+		assert_int_equal(options.wake_interval_ms, 0);
 		assert_null(options.allow_uids);
 		assert_null(options.allow_gids);
 	}
@@ -232,6 +233,8 @@ static void receiver_values_are_kept(void **state)
 	given.socket_mode = 0666;
 	given.allow_uids = uids;
 	given.allow_uid_count = 2;
+	given.wake_interval_ms = 1000;
+	given.wake_bytes = 10;
 	assert_int_equal(options_read_receiver(&options, &given), 0);
 	assert_int_equal(options.max_senders_per_uid, 7);
 	assert_int_equal(options.max_uid_bytes, 54321);
@@ -271,6 +274,12 @@ static void receiver_nonsense_is_refused(void **state)
 	assert_int_equal(read_receiver(&given), -EINVAL);
 	given = receiver_init;
 	given.socket_mode = 01777;
+	assert_int_equal(read_receiver(&given), -EINVAL);
+	given = receiver_init;
+	given.wake_interval_ms = 1001;
+	assert_int_equal(read_receiver(&given), -EINVAL);
+	given = receiver_init;
+	given.wake_bytes = 1; /* without an interval */
 	assert_int_equal(read_receiver(&given), -EINVAL);
 	given = receiver_init;
 	given.allow_uid_count = 1;

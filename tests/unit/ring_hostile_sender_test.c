@@ -205,7 +205,7 @@ static int victim_step(struct victim *victim)
 		while (victim->hold_count)
 			drop_hold(victim);
 		release(victim);
-		r = ring_reader_arm(reader);
+		r = ring_reader_arm(reader, 1);
 		rest(&victim->seed);
 	}
 	check_positions(reader);

@@ -209,17 +209,31 @@ static void arm_says_whether_to_sleep(void **state)
 	struct ring_reader *reader = &fixture->reader;
 	struct ring_hold hold;
 
-	assert_int_equal(ring_reader_arm(reader), 0);
+	assert_int_equal(ring_reader_arm(reader, 1), 0);
 	assert_int_equal(cursor_get(&fixture->page->wake_at), 1);
 	put_many(fixture, 0, 2, 56);
-	assert_int_equal(ring_reader_arm(reader), 1);
+	assert_int_equal(ring_reader_arm(reader, 1), 1);
 	ring_reader_hold(reader, &hold, 0, 56);
 	take_many(fixture, 1, 56);
-	assert_int_equal(ring_reader_arm(reader), 1);
+	assert_int_equal(ring_reader_arm(reader, 1), 1);
 	take_many(fixture, 1, 56);
-	assert_int_equal(ring_reader_arm(reader), 0);
+	assert_int_equal(ring_reader_arm(reader, 1), 0);
 	assert_int_equal(cursor_get(&fixture->page->wake_at), 129);
 	ring_reader_unhold(reader, &hold);
+}
+
+/* Asked for many bytes it wants to be rung at the last of them, and says all the same if there are fewer. */
+static void arm_for_many_bytes(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ring_reader *reader = &fixture->reader;
+
+	put_many(fixture, 0, 1, 56);
+	take_many(fixture, 1, 56);
+	assert_int_equal(ring_reader_arm(reader, 128), 0);
+	assert_int_equal(cursor_get(&fixture->page->wake_at), 64 + 128);
+	put_many(fixture, 64, 1, 56);
+	assert_int_equal(ring_reader_arm(reader, 128), 1);
 }
 
 /* When the sender is gone the tail is loaded once more; all up to there is delivered, and
@@ -314,6 +328,7 @@ int main(void)
 		READING(end_of_a_hold_rings),
 		READING(held_bytes_are_not_free),
 		READING(arm_says_whether_to_sleep),
+		READING(arm_for_many_bytes),
 		READING(close_fixes_the_tail),
 		READING(impossible_last_tail_is_told),
 		READING(unread_bytes_are_told),

@@ -214,14 +214,14 @@ static void impossible_tail_is_an_error(void **state)
 	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
 		set_tail(fixture, tails[i]);
 		assert_int_equal(next_result(fixture), -EPROTO);
-		assert_int_equal(ring_reader_arm(reader), -EPROTO);
+		assert_int_equal(ring_reader_arm(reader, 1), -EPROTO);
 		assert_int_equal(ring_reader_unread(reader), 0);
 		assert_int_equal(ring_reader_close(reader), -EPROTO);
 		reader->is_closed = false;
 		assert_int_equal(reader->tail, 128);
 	}
 	set_tail(fixture, 64 + page);
-	assert_int_equal(ring_reader_arm(reader), 1);
+	assert_int_equal(ring_reader_arm(reader, 1), 1);
 	assert_int_equal(reader->deepest_fill, page);
 }
 
