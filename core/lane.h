@@ -102,6 +102,15 @@ int lane_leave_alone(struct evchan_lane *lane);
 /* lane_rest.c: for how many bytes the lane is to be rung, now that it has none: 1, or more if it will be looked at. */
 uint64_t lane_rest(struct evchan_lane *lane);
 
+/* The looks at a lane's tail in one lane_serve(), and the messages since the last. */
+struct lane_looks {
+	uint32_t number;
+	uint32_t messages;
+};
+
+/* lane_slip.c: before each look; maybe waits for a microsecond, so that it finds more. */
+void lane_slip(struct evchan_lane *lane, struct lane_looks *looks);
+
 /* Reads what the sender has said on its control socket. Callback: hung_up, error; from_loop, so all. */
 void lane_look_at_control(struct evchan_lane *lane);
 

@@ -238,24 +238,33 @@ static void budget_pay(struct lane_budget *budget, uint64_t size)
 bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 {
 	struct evchan_receiver *receiver = lane->receiver;
+	/* A copy that no callback can change, and which therefore stays in registers: each message waits for
+	 * the account of the one before. */
+	struct lane_budget left = *budget;
+	struct lane_looks looks = { 0 };
 	bool wants_more = false;
 
 	while (lane_may_deliver(lane)) {
-		if (!budget->messages || !budget->bytes) {
+		if (!left.messages || !left.bytes) {
 			wants_more = true;
 			break;
 		}
-		if (!lane_take_seen(lane) && lane_next(lane) <= 0)
-			break;
+		if (!lane_take_seen(lane)) {
+			lane_slip(lane, &looks);
+			if (lane_next(lane) <= 0)
+				break;
+		}
+		looks.messages++;
 		if (receiver->callbacks.message)
 			receiver->callbacks.message(receiver, &lane->message, receiver->arg);
 		if (receiver->handle.is_freed)
 			return false;
-		budget_pay(budget, lane->message.size);
+		budget_pay(&left, lane->message.size);
 		lane_pass_message(lane);
 	}
 	if (receiver->handle.is_freed)
 		return false;
+	*budget = left;
 	lane_release(lane);
 	lane_end_if_drained(lane);
 	if (lane->state == LANE_ENDED) {
@@ -263,6 +272,6 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 		return false;
 	}
 	/* Whoever has nothing more to say is in nobody's way. */
-	lane->debt = wants_more ? lane->debt + budget->owed : 0;
+	lane->debt = wants_more ? lane->debt + left.owed : 0;
 	return wants_more;
 }

@@ -13,7 +13,7 @@
  *	receiver_turn.c      the ready list: who is served when, and for how long
  *	receiver_shutdown.c  ending in order
  *	receiver_wait.c      the calls that wait
- *	lane.c, lane_drain.c, lane_storm.c, lane_rest.c, hold.c   one lane
+ *	lane.c, lane_drain.c, lane_storm.c, lane_rest.c, lane_slip.c, hold.c   one lane
  */
 
 #include <stdbool.h>
@@ -65,6 +65,7 @@ struct evchan_receiver {
 	bool turn_is_owed;           /* it came while a callback ran the loop, or could not be asked for: the outermost frame asks again */
 	uint64_t last_turn;          /* number of the loop's turn the budget is of */
 	struct lane_budget turn_budget;
+	uint32_t slips;              /* in this turn, see lane_slip.c */
 	struct list stormy;          /* lanes that are left alone for a while, see lane_storm.c */
 	struct evchan_timer *storm_timer;
 	struct list resting;         /* lanes that will be looked at, see lane_rest.c */
