@@ -23,6 +23,7 @@
 #include "pacer.h"
 
 #define POLL_SECONDS 0.0005
+#define GRACE_SECONDS 0.2
 
 void round_init(struct round *round, const struct round_setup *setup)
 {
@@ -246,16 +247,27 @@ static void measure(struct round *round, struct moment *begin, struct moment *en
 	atomic_store(&round->board->phase, PHASE_OVER);
 }
 
+/* Senders notice that the receiver is gone. Where a transport does not tell them, they
+ * are ended after a grace that all have together. */
+static void end_senders(const struct round *round)
+{
+	uint64_t end = process_now_ns() + (uint64_t)(GRACE_SECONDS * 1e9);
+
+	for (unsigned i = 0; i < round->setup->senders; i++) {
+		uint64_t now = process_now_ns();
+		double left = now < end ? (double)(end - now) / 1e9 : 0;
+
+		if (!process_wait(round->senders[i], left))
+			process_kill(round->senders[i]);
+	}
+}
+
 static void end_stream(struct round *round)
 {
 	if (!process_wait(round->receiver, PATIENCE_SECONDS))
 		process_die("%s: the receiver got no message any more",
 				round->setup->transport->name);
-	/* Senders notice that the receiver is gone. Where a transport does not tell
-	 * them, they are ended after a grace that does no harm. */
-	for (unsigned i = 0; i < round->setup->senders; i++)
-		if (!process_wait(round->senders[i], 1.0))
-			process_kill(round->senders[i]);
+	end_senders(round);
 	if (round->idle)
 		process_kill(round->idle);
 	if (round->metronome)
