@@ -62,10 +62,10 @@ int main(int argc, char **argv)
 	}
 	facts_collect(&options);
 	report_print_facts();
-	tables_print_limits(&options);
-	tables_print_cases(&plan);
+	fflush(stdout);
+	tables_keep_added(&options);
+	tables_measure(&plan);
+	tables_print(&plan);
 	tables_print_added(&options);
-	if (options.json)
-		report_write_json(options.json);
 	return 0;
 }

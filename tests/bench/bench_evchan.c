@@ -5,7 +5,8 @@
  *
  * Used as an application would that has much to send: fill the ring until it is full or
  * a turn's share is sent, go back to the loop, continue when there is room (or on the
- * next turn). All options but the capacity are the defaults, on both sides.
+ * next turn). All options but the capacity, and the receiver's limit on it,
+ * are the defaults.
  *
  * One choice matters: how much is sent before going back to the loop. Without any limit
  * a sender whose receiver keeps up would never go back; with TURN_BYTES it asks the
@@ -29,6 +30,7 @@
 
 #define TYPE 1
 #define TURN_BYTES (1u << 20)
+#define RING_BYTES_MAX (1u << 30)
 /* Messages under one cork. Few enough for the receiver to read while the next are
  * written. */
 #define CORK_MESSAGES 32
@@ -304,11 +306,12 @@ static void on_error(struct evchan_receiver *receiver, struct evchan_lane *lane,
 static void receive_every(struct receiver_task *task, uint32_t wake_interval_ms)
 {
 	struct sink sink = { .task = task };
-	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
 	struct evchan_receiver_callbacks callbacks = EVCHAN_RECEIVER_CALLBACKS_INIT;
+	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
 	struct evchan_loop *loop = make_loop(&sink.base);
 	struct evchan_receiver *receiver;
 
+	options.max_lane_bytes = RING_BYTES_MAX;
 	callbacks.message = on_message;
 	callbacks.joined = on_joined;
 	callbacks.error = on_error;

@@ -12,10 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include <event2/event.h>
 
 #include <evchan/evchan.h>
+
+#ifdef BENCH_HAS_ZMQ
+#include <zmq.h>
+#endif
+#ifdef BENCH_HAS_NNG
+#include <nng/nng.h>
+#endif
+#ifdef BENCH_HAS_QB
+#include <qb/qbutil.h>
+#endif
 
 #include "process.h"
 #include "report.h"
@@ -44,8 +55,13 @@ static void machine_facts(void)
 {
 	char processor[128];
 	struct utsname system;
+	time_t now = time(NULL);
+	struct tm date;
+	char text[32];
 	double load = -1;
 
+	if (gmtime_r(&now, &date) && strftime(text, sizeof(text), "%F %H:%M UTC", &date))
+		report_fact("date", "%s", text);
 	processor_name(processor, sizeof(processor));
 	report_fact("CPUs", "%u of %s", process_cpu_count(), processor);
 	if (uname(&system) == 0)
@@ -60,13 +76,32 @@ static void build_facts(void)
 	report_fact("compiler", "%s", BENCH_COMPILER);
 	report_fact("build", "%s", BENCH_BUILD);
 	report_fact("evchan", "%s", evchan_version());
+}
+
+static void peer_facts(void)
+{
 	report_fact("libevent", "%s", event_get_version());
+#ifdef BENCH_HAS_ZMQ
+	int major, minor, patch;
+
+	zmq_version(&major, &minor, &patch);
+	report_fact("libzmq", "%d.%d.%d", major, minor, patch);
+#endif
+#ifdef BENCH_HAS_NNG
+	report_fact("nng", "%s", nng_version());
+#endif
+#ifdef BENCH_HAS_QB
+	report_fact("libqb", "%s", qb_ver_str);
+#endif
 }
 
 void facts_collect(const struct options *options)
 {
+	if (options->command)
+		report_fact("command", "%s", options->command);
 	machine_facts();
 	build_facts();
+	peer_facts();
 	report_fact("placement", "%s",
 			options->is_pinned ? placement_name(options->placement)
 					   : "free, unless a table says otherwise");

@@ -33,10 +33,12 @@ static const char usage[] =
 		"  --active LIST         senders among the largest number of these\n"
 		"  --placement WHERE     free, apart or together\n"
 		"  --capacity BYTES      of a ring\n"
-		"  --json FILE           write all figures and their samples\n"
+		"  --json FILE           write all figures and their samples, every few\n"
+		"                        seconds\n"
 		"  --count TRANSPORT     one round, of the first size and number of\n"
 		"                        senders; prints how many messages came\n"
-		"  --add NAME=VALUE      a figure measured elsewhere, to print\n";
+		"  --add NAME=VALUE      a figure measured elsewhere, to print\n"
+		"  --command TEXT        what was typed, for the facts\n";
 
 #define IDLE_MAX 4000
 
@@ -57,6 +59,7 @@ enum {
 	OPTION_JSON,
 	OPTION_COUNT,
 	OPTION_ADD,
+	OPTION_COMMAND,
 	OPTION_HELP,
 };
 
@@ -77,6 +80,7 @@ static const struct option long_options[] = {
 	{ "json", required_argument, NULL, OPTION_JSON },
 	{ "count", required_argument, NULL, OPTION_COUNT },
 	{ "add", required_argument, NULL, OPTION_ADD },
+	{ "command", required_argument, NULL, OPTION_COMMAND },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ NULL, 0, NULL, 0 },
 };
@@ -116,6 +120,20 @@ static void read_sizes(struct number_list *sizes, const char *text)
 	for (unsigned i = 0; i < sizes->count; i++)
 		if (sizes->values[i] % 8)
 			process_die("sizes are multiples of 8");
+}
+
+static int compare(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left;
+	uint64_t b = *(const uint64_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+/* What more connections take is compared with what the fewest take. */
+static void sort(struct number_list *list)
+{
+	qsort(list->values, list->count, sizeof(list->values[0]), compare);
 }
 
 static double read_seconds(const char *text)
@@ -208,6 +226,7 @@ static void read_option(struct options *options, int option, const char *value)
 		break;
 	case OPTION_IDLE:
 		read_list(&options->idle, value, 1, IDLE_MAX);
+		sort(&options->idle);
 		break;
 	case OPTION_ACTIVE:
 		read_list(&options->active, value, 1, BOARD_SENDERS_MAX);
@@ -224,6 +243,9 @@ static void read_option(struct options *options, int option, const char *value)
 		break;
 	case OPTION_COUNT:
 		options->count = value;
+		break;
+	case OPTION_COMMAND:
+		options->command = value;
 		break;
 	case OPTION_ADD:
 		add(options, value);

@@ -33,7 +33,8 @@ struct options {
 	enum placement placement;
 	bool lists; /* print the names of the figures and stop */
 	const char *json;
-	const char *count; /* a transport: one round, print how many came */
+	const char *command; /* what was typed, for the facts */
+	const char *count;   /* a transport: one round, print how many came */
 	const char *added[OPTIONS_LIST_MAX]; /* CASE=VALUE, measured by somebody else */
 	unsigned added_count;
 	const char *peers; /* a list of transports; NULL: all */

@@ -3,8 +3,9 @@
  * The plan: which transports, sizes, numbers of senders and placements.
  *
  * Everything in every combination would take hours, so the less telling combinations
- * are left out: many senders matter for small messages, reading all bytes matters from
- * 1 KiB on, one message per turn up to there; placement is shown for one small size.
+ * are left out: many senders matter for small messages, very many for one size; reading
+ * all bytes matters from 1 KiB on, one message per turn up to there; placement is shown for
+ * one small size.
  * What is asked for on the command line is not left out.
  */
 
@@ -13,9 +14,21 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "limits.h"
+
 #define TOUCH_SIZE_MIN 1024
 #define SMALL_SIZE_MAX 1024
 #define SMALL_SIZE 64
+#define LARGE_SIZE_MIN 16384
+#define SENDERS_OF_ALL_SIZES 16
+
+/* Written in place: a picture of 4K video, an eighth of it and eight times as much. As many
+ * of each fit into their ring, so only the size differs. */
+static const uint64_t frame_sizes[] = { 12441600 / 8, 12441600, 12441600 * 8 };
+
+/* Read by one CPU when another has just written them: within a CPU's own caches, about
+ * as large as those, and far larger. */
+static const uint64_t read_sizes[] = { 1 << 16, 1 << 20, 12441600 };
 
 static void name_stream(char name[PLAN_NAME_MAX], const char *kind,
 		const struct plan_case *plan_case, const struct plan_entry *entry)
@@ -43,6 +56,10 @@ void plan_name(char name[PLAN_NAME_MAX], const struct plan_case *plan_case,
 		snprintf(name, PLAN_NAME_MAX, "crowd/%u/%u/%s", entry->senders,
 				entry->senders + entry->idle, transport);
 		break;
+	case PLAN_FRAME:
+		snprintf(name, PLAN_NAME_MAX, "frame/%zu/%s/%s", plan_case->size,
+				placement, transport);
+		break;
 	case PLAN_RATE:
 		snprintf(name, PLAN_NAME_MAX, "rate/%.0f/%s/%s", plan_case->rate,
 				placement, transport);
@@ -59,14 +76,33 @@ void plan_name(char name[PLAN_NAME_MAX], const struct plan_case *plan_case,
 
 bool plan_counts_calls(const struct plan_case *plan_case)
 {
-	return plan_case->kind == PLAN_RATE ||
-			(plan_case->kind == PLAN_STREAM && plan_case->size == SMALL_SIZE);
+	switch (plan_case->kind) {
+	case PLAN_RATE:
+	case PLAN_MANY:
+		return true;
+	case PLAN_STREAM:
+		return plan_case->size == SMALL_SIZE || plan_case->size >= LARGE_SIZE_MIN;
+	case PLAN_TOUCH:
+	case PLAN_SINGLE:
+	case PLAN_CROWD:
+	case PLAN_FRAME:
+	case PLAN_ECHO:
+	case PLAN_IDLE:
+		break;
+	}
+	return false;
 }
 
 static bool fits(const struct transport *transport, size_t size)
 {
 	return size >= transport->size_min &&
 			(transport->size_max == 0 || size <= transport->size_max);
+}
+
+/* Sends all it can, of whatever size. */
+static bool has_streams(const struct transport *transport)
+{
+	return transport->send && !(transport->is_limit && transport->is_paced);
 }
 
 static bool takes_part(const struct plan_case *plan_case, const struct plan_entry *entry)
@@ -87,11 +123,16 @@ static bool takes_part(const struct plan_case *plan_case, const struct plan_entr
 			return false;
 		if (transport->is_extra)
 			return entry->senders == 1;
-		return transport->send && !transport->is_limit;
+		return has_streams(transport);
 	case PLAN_TOUCH:
-	case PLAN_SINGLE:
-		return transport->send && !transport->is_extra && !transport->is_limit &&
+		return has_streams(transport) &&
+				(transport->is_limit || !transport->is_extra) &&
 				fits(transport, plan_case->size);
+	case PLAN_SINGLE:
+		return has_streams(transport) && !transport->is_extra &&
+				fits(transport, plan_case->size);
+	case PLAN_FRAME:
+		return transport == &transport_evchan_in_place;
 	}
 	return false;
 }
@@ -138,6 +179,9 @@ static void end_case(struct plan *plan, const struct plan_case *plan_case)
 		return;
 	plan->case_count++;
 	plan->round_count += plan_case->entry_count * plan->options->repeat;
+	for (unsigned i = 0; i < plan_case->entry_count; i++)
+		plan->round_count += plan_counts_calls(plan_case) &&
+				!plan_case->entries[i].transport->limit_ns;
 }
 
 static void add_case(struct plan *plan, enum plan_kind kind, uint64_t size,
@@ -149,6 +193,15 @@ static void add_case(struct plan *plan, enum plan_kind kind, uint64_t size,
 	end_case(plan, plan_case);
 }
 
+/* By itself, that is if nobody has asked for it. */
+static bool is_telling(uint64_t size, uint64_t senders)
+{
+	if (senders == 1)
+		return true;
+	return senders > SENDERS_OF_ALL_SIZES ? size == SMALL_SIZE
+					      : size <= SMALL_SIZE_MAX;
+}
+
 static void add_streams(struct plan *plan)
 {
 	const struct options *options = plan->options;
@@ -157,9 +210,8 @@ static void add_streams(struct plan *plan)
 
 	for (unsigned i = 0; i < senders->count; i++)
 		for (unsigned j = 0; j < sizes->count; j++)
-			if (senders->values[i] == 1 ||
-					sizes->values[j] <= SMALL_SIZE_MAX ||
-					senders->is_asked_for)
+			if (senders->is_asked_for ||
+					is_telling(sizes->values[j], senders->values[i]))
 				add_case(plan, PLAN_STREAM, sizes->values[j],
 						senders->values[i], options->placement);
 	for (unsigned j = 0; j < sizes->count; j++)
@@ -170,6 +222,12 @@ static void add_streams(struct plan *plan)
 		if (sizes->values[j] <= SMALL_SIZE_MAX)
 			add_case(plan, PLAN_SINGLE, sizes->values[j], 1,
 					options->placement);
+}
+
+static void add_frames(struct plan *plan)
+{
+	for (unsigned i = 0; i < sizeof(frame_sizes) / sizeof(frame_sizes[0]); i++)
+		add_case(plan, PLAN_FRAME, frame_sizes[i], 1, plan->options->placement);
 }
 
 /* The placements that were not asked for away, the first of them excepted if `others`. */
@@ -241,11 +299,65 @@ static void add_idle(struct plan *plan)
 	end_case(plan, plan_case);
 }
 
+/* ---- Limits ---------------------------------------------------------------------- */
+
+static void add_limit(struct plan *plan, enum limit_kind kind, uint64_t size)
+{
+	static const char *const names[] = { "system-call", "line-ping-pong", "memcpy",
+		"read-fresh" };
+	struct plan_limit *limit = &plan->limits[plan->limit_count];
+
+	if (plan->limit_count == PLAN_LIMITS_MAX)
+		process_die("too many limits");
+	limit->kind = kind;
+	limit->size = (size_t)size;
+	snprintf(limit->name, PLAN_NAME_MAX, size ? "limit/%s/%zu" : "limit/%s",
+			names[kind], limit->size);
+	if (!options_want(plan->options, limit->name))
+		return;
+	plan->limit_count++;
+	plan->round_count += plan->options->repeat;
+}
+
+static void add_limits(struct plan *plan)
+{
+	const struct number_list *sizes = &plan->options->sizes;
+
+	add_limit(plan, LIMIT_SYSTEM_CALL, 0);
+	for (unsigned i = 0; i < sizes->count; i++)
+		add_limit(plan, LIMIT_MEMCPY, sizes->values[i]);
+	if (process_cpu_count() < 2)
+		return;
+	add_limit(plan, LIMIT_LINE, 0);
+	for (unsigned i = 0; i < sizeof(read_sizes) / sizeof(read_sizes[0]); i++)
+		add_limit(plan, LIMIT_READ, read_sizes[i]);
+}
+
+double plan_limit_ns(const struct plan_limit *limit, const struct options *options)
+{
+	struct round_setup setup = { .capacity = options->capacity, .size = limit->size };
+	double seconds = options->seconds / 5;
+
+	switch (limit->kind) {
+	case LIMIT_SYSTEM_CALL:
+		return limit_system_call_ns(seconds);
+	case LIMIT_LINE:
+		return limit_line_ns(seconds);
+	case LIMIT_MEMCPY:
+		return limit_memcpy_ns(limit->size, round_capacity(&setup), seconds);
+	case LIMIT_READ:
+		return limit_read_ns(limit->size, seconds);
+	}
+	return 0;
+}
+
 void plan_init(struct plan *plan, const struct options *options)
 {
 	memset(plan, 0, sizeof(*plan));
 	plan->options = options;
+	add_limits(plan);
 	add_streams(plan);
+	add_frames(plan);
 	add_placements(plan, PLAN_STREAM, true);
 	add_many(plan);
 	add_crowds(plan);
@@ -258,6 +370,8 @@ void plan_print_names(const struct plan *plan)
 {
 	char name[PLAN_NAME_MAX];
 
+	for (unsigned i = 0; i < plan->limit_count; i++)
+		puts(plan->limits[i].name);
 	for (unsigned i = 0; i < plan->case_count; i++)
 		for (unsigned j = 0; j < plan->cases[i].entry_count; j++) {
 			plan_name(name, &plan->cases[i], &plan->cases[i].entries[j]);

@@ -18,17 +18,18 @@
 
 #define FIGURES_MAX 4096
 #define FACTS_MAX 32
+#define NAME_MAX_BYTES 112
 
 struct figure {
-	char name[96];
+	char name[NAME_MAX_BYTES];
 	const char *unit;
-	struct samples samples;
-	struct summary summary;
+	double samples[REPORT_REPEATS_MAX];
+	unsigned count;
 };
 
 struct fact {
 	const char *key;
-	char text[256];
+	char text[512];
 };
 
 static struct figure *figures[FIGURES_MAX];
@@ -44,46 +45,88 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static struct summary summarize(const struct samples *samples)
+/* The order of the list is the order in the file. */
+static struct figure *find(const char *name, const char *what)
 {
-	struct samples sorted = *samples;
-	unsigned middle = sorted.count / 2;
-	struct summary summary;
+	char full[NAME_MAX_BYTES];
 
-	qsort(sorted.values, sorted.count, sizeof(sorted.values[0]), compare);
-	summary.median = sorted.values[middle];
-	if (sorted.count % 2 == 0)
-		summary.median = (summary.median + sorted.values[middle - 1]) / 2;
-	summary.min = sorted.values[0];
-	summary.max = sorted.values[sorted.count - 1];
-	return summary;
+	snprintf(full, sizeof(full), "%s%s%s", name, *what ? "/" : "", what);
+	for (unsigned i = 0; i < figure_count; i++)
+		if (strcmp(figures[i]->name, full) == 0)
+			return figures[i];
+	return NULL;
 }
 
-struct summary report_add(const char *name, const char *what, const char *unit,
-		const struct samples *samples)
+static struct figure *make(const char *name, const char *what, const char *unit)
 {
-	struct figure *figure = malloc(sizeof(*figure));
+	struct figure *figure = calloc(1, sizeof(*figure));
 
 	if (!figure || figure_count == FIGURES_MAX)
 		process_die("no memory for one more figure");
 	snprintf(figure->name, sizeof(figure->name), "%s%s%s", name, *what ? "/" : "",
 			what);
 	figure->unit = unit;
-	figure->samples = *samples;
-	figure->summary = summarize(samples);
 	figures[figure_count++] = figure;
-	return figure->summary;
+	return figure;
+}
+
+static struct summary summarize(const struct figure *figure)
+{
+	struct summary summary = { .count = figure->count };
+	double sorted[REPORT_REPEATS_MAX];
+	unsigned middle = figure->count / 2;
+
+	memcpy(sorted, figure->samples, sizeof(sorted));
+	qsort(sorted, figure->count, sizeof(sorted[0]), compare);
+	summary.median = sorted[middle];
+	if (figure->count % 2 == 0)
+		summary.median = (summary.median + sorted[middle - 1]) / 2;
+	summary.min = sorted[0];
+	summary.max = sorted[figure->count - 1];
+	return summary;
+}
+
+void report_sample(const char *name, const char *what, const char *unit, double value)
+{
+	struct figure *figure = find(name, what);
+
+	if (!figure)
+		figure = make(name, what, unit);
+	if (figure->count == REPORT_REPEATS_MAX)
+		process_die("%s: too many samples", figure->name);
+	figure->samples[figure->count++] = value;
+}
+
+struct summary report_summary(const char *name, const char *what)
+{
+	const struct figure *figure = find(name, what);
+
+	return figure ? summarize(figure) : (struct summary){ .count = 0 };
+}
+
+double report_value(const char *name, const char *what, unsigned number)
+{
+	const struct figure *figure = find(name, what);
+
+	return figure && number < figure->count ? figure->samples[number] : 0;
+}
+
+static struct fact *fact_of(const char *key)
+{
+	for (unsigned i = 0; i < fact_count; i++)
+		if (strcmp(facts[i].key, key) == 0)
+			return &facts[i];
+	if (fact_count == FACTS_MAX)
+		process_die("too many facts");
+	facts[fact_count].key = key;
+	return &facts[fact_count++];
 }
 
 void report_fact(const char *key, const char *format, ...)
 {
-	struct fact *fact;
+	struct fact *fact = fact_of(key);
 	va_list arguments;
 
-	if (fact_count == FACTS_MAX)
-		process_die("too many facts");
-	fact = &facts[fact_count++];
-	fact->key = key;
 	va_start(arguments, format);
 	vsnprintf(fact->text, sizeof(fact->text), format, arguments);
 	va_end(arguments);
@@ -110,23 +153,21 @@ static void write_string(FILE *file, const char *text)
 
 static void write_figure(FILE *file, const struct figure *figure)
 {
+	struct summary summary = summarize(figure);
+
 	fprintf(file, "\t\t{\"name\": ");
 	write_string(file, figure->name);
 	fprintf(file, ", \"unit\": ");
 	write_string(file, figure->unit);
 	fprintf(file, ", \"median\": %.9g, \"min\": %.9g, \"max\": %.9g, \"samples\": [",
-			figure->summary.median, figure->summary.min, figure->summary.max);
-	for (unsigned i = 0; i < figure->samples.count; i++)
-		fprintf(file, "%s%.9g", i ? ", " : "", figure->samples.values[i]);
+			summary.median, summary.min, summary.max);
+	for (unsigned i = 0; i < figure->count; i++)
+		fprintf(file, "%s%.9g", i ? ", " : "", figure->samples[i]);
 	fprintf(file, "]}");
 }
 
-void report_write_json(const char *path)
+static void write_all(FILE *file)
 {
-	FILE *file = fopen(path, "w");
-
-	if (!file)
-		process_die("%s: %s", path, strerror(errno));
 	fprintf(file, "{\n\t\"facts\": {");
 	for (unsigned i = 0; i < fact_count; i++) {
 		fprintf(file, "%s\n\t\t", i ? "," : "");
@@ -140,6 +181,18 @@ void report_write_json(const char *path)
 		write_figure(file, figures[i]);
 	}
 	fprintf(file, "\n\t]\n}\n");
-	if (ferror(file) | fclose(file))
+}
+
+void report_write_json(const char *path)
+{
+	char unfinished[4096];
+	FILE *file;
+
+	snprintf(unfinished, sizeof(unfinished), "%s.unfinished", path);
+	file = fopen(unfinished, "w");
+	if (!file)
+		process_die("%s: %s", unfinished, strerror(errno));
+	write_all(file);
+	if ((ferror(file) | fclose(file)) || rename(unfinished, path) < 0)
 		process_die("%s: cannot be written", path);
 }

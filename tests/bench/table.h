@@ -11,13 +11,12 @@
 #define TABLE_BASELINE "bufferevent"
 
 struct table {
-	size_t line_size; /* bytes of samples for each line, all zero at first */
-
-	/* Runs one round, and keeps what it gave in the samples of its line. */
-	void (*keep)(void *samples, const struct round_setup *setup);
+	/* Runs one round, and keeps what it gave as figures of this line. */
+	void (*keep)(const struct plan_case *plan_case, unsigned line,
+			const struct round_setup *setup);
 
 	void (*print_header)(const struct plan_case *plan_case);
-	void (*print)(const struct plan_case *plan_case, const void *samples);
+	void (*print)(const struct plan_case *plan_case);
 };
 
 extern const struct table table_stream;
@@ -25,16 +24,9 @@ extern const struct table table_rate;
 extern const struct table table_echo;
 extern const struct table table_idle;
 
-/* Calls and wake-ups per message, of both sides. Each is kept as a figure. */
-struct calls_samples {
-	struct samples sender_calls;
-	struct samples receiver_calls;
-	struct samples sender_sleeps;
-	struct samples receiver_sleeps;
-};
-void calls_keep(struct calls_samples *samples, const struct stream_figures *figures);
-void calls_print_header(void);
-void calls_print(const char *name, const struct calls_samples *samples);
+/* Calls and wake-ups per message, of both sides. Each is a figure. */
+void calls_keep(const char *name, const struct stream_figures *figures);
+void calls_print(const char *name);
 
 /* The line of the baseline that a line is to be compared with: itself, if there is
  * none. */

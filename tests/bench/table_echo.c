@@ -7,21 +7,17 @@
 
 #include "table.h"
 
-struct echo_samples {
-	struct samples p50;
-	struct samples p99;
-	struct samples p999;
-};
-
-static void keep(void *arg, const struct round_setup *setup)
+static void keep(const struct plan_case *plan_case, unsigned line,
+		const struct round_setup *setup)
 {
-	struct echo_samples *samples = arg;
 	struct latency_figures figures;
+	char name[PLAN_NAME_MAX];
 
 	round_echo(&figures, setup);
-	samples_add(&samples->p50, figures.p50_ns);
-	samples_add(&samples->p99, figures.p99_ns);
-	samples_add(&samples->p999, figures.p999_ns);
+	plan_name(name, plan_case, &plan_case->entries[line]);
+	report_sample(name, "p50", "ns", figures.p50_ns);
+	report_sample(name, "p99", "ns", figures.p99_ns);
+	report_sample(name, "p99.9", "ns", figures.p999_ns);
 }
 
 static void print_header(const struct plan_case *plan_case)
@@ -33,17 +29,16 @@ static void print_header(const struct plan_case *plan_case)
 			"min p50", "max p50", "p99", "p99.9");
 }
 
-static void print(const struct plan_case *plan_case, const void *arg)
+static void print(const struct plan_case *plan_case)
 {
-	const struct echo_samples *samples = arg;
 	struct summary p50, p99, p999;
 	char name[PLAN_NAME_MAX];
 
 	for (unsigned i = 0; i < plan_case->entry_count; i++) {
 		plan_name(name, plan_case, &plan_case->entries[i]);
-		p50 = report_add(name, "p50", "ns", &samples[i].p50);
-		p99 = report_add(name, "p99", "ns", &samples[i].p99);
-		p999 = report_add(name, "p99.9", "ns", &samples[i].p999);
+		p50 = report_summary(name, "p50");
+		p99 = report_summary(name, "p99");
+		p999 = report_summary(name, "p99.9");
 		printf("%-9s %-17s %10.2f %10.2f %10.2f %10.2f %10.2f\n",
 				placement_name(plan_case->placement),
 				plan_case->entries[i].transport->name, p50.median / 1e3,
@@ -53,7 +48,6 @@ static void print(const struct plan_case *plan_case, const void *arg)
 }
 
 const struct table table_echo = {
-	.line_size = sizeof(struct echo_samples),
 	.keep = keep,
 	.print_header = print_header,
 	.print = print,

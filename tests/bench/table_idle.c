@@ -12,45 +12,6 @@
 
 #include "table.h"
 
-struct idle_samples {
-	struct samples connect;
-	struct samples cpu;
-	struct samples sleeps;
-	struct samples calls;
-	struct samples sender_memory;
-	struct samples receiver_memory;
-	struct samples sender_descriptors;
-	struct samples receiver_descriptors;
-};
-
-static void keep(void *arg, const struct round_setup *setup)
-{
-	struct idle_samples *samples = arg;
-	struct idle_figures figures;
-
-	round_idle(&figures, setup);
-	samples_add(&samples->connect, figures.connect_ns);
-	samples_add(&samples->cpu, figures.cpu_ns);
-	samples_add(&samples->sleeps, figures.sleeps);
-	if (figures.system_calls >= 0)
-		samples_add(&samples->calls, figures.system_calls);
-	samples_add(&samples->sender_memory, figures.sender_memory);
-	samples_add(&samples->receiver_memory, figures.receiver_memory);
-	samples_add(&samples->sender_descriptors, figures.sender_descriptors);
-	samples_add(&samples->receiver_descriptors, figures.receiver_descriptors);
-}
-
-static void print_header(const struct plan_case *plan_case)
-{
-	(void)plan_case;
-	printf("\nIdle connections of one process; each second they take, of both sides "
-	       "together,\n"
-	       "and KiB of memory per connection\n");
-	printf("%6s  %-17s %10s %9s %9s %8s %8s %8s %8s %8s %12s\n", "number",
-			"transport", "connect ms", "CPU us/s", "wakes/s", "calls/s",
-			"sender", "receiver", "but ring", "ring", "descriptors");
-}
-
 /* The line of the same transport with the fewest connections. */
 static unsigned fewest(const struct plan_case *plan_case, unsigned line)
 {
@@ -65,79 +26,102 @@ static unsigned fewest(const struct plan_case *plan_case, unsigned line)
 	return found;
 }
 
-/* KiB for each connection more; in a line that cannot be compared with another
- * nothing. */
-static struct samples each(
-		const struct samples *many, const struct samples *few, unsigned more)
+/* One side's, without what the process takes by itself; and a line that cannot be
+ * compared with another has none. The line with the fewest comes first, so it has had
+ * this round, too. */
+static void keep_memory(
+		const struct plan_case *plan_case, unsigned line, const char *name)
 {
-	struct samples samples = { .count = 0 };
+	const struct plan_entry *entry = &plan_case->entries[line];
+	unsigned base = fewest(plan_case, line);
+	unsigned more = entry->idle - plan_case->entries[base].idle;
+	unsigned round = report_summary(name, "sender-process").count - 1;
+	double sender, receiver;
+	char few[PLAN_NAME_MAX];
 
-	for (unsigned i = 0; i < many->count && more > 0; i++)
-		samples_add(&samples, (many->values[i] - few->values[i]) / more / 1024);
-	return samples;
+	if (more == 0)
+		return;
+	plan_name(few, plan_case, &plan_case->entries[base]);
+	sender = (report_value(name, "sender-process", round) -
+				 report_value(few, "sender-process", round)) /
+			more;
+	receiver = (report_value(name, "receiver-process", round) -
+				   report_value(few, "receiver-process", round)) /
+			more;
+	report_sample(name, "sender-memory", "KiB/connection", sender);
+	report_sample(name, "receiver-memory", "KiB/connection", receiver);
+	report_sample(name, "memory", "KiB/connection",
+			sender + receiver -
+					(double)entry->transport->idle_ring_bytes / 1024);
 }
 
-/* Keeps a figure and prints its median; a divisor of 0 is for whole numbers. */
-static void print_number(int width, const char *name, const char *what, const char *unit,
-		double divisor, const struct samples *samples)
+static void keep(const struct plan_case *plan_case, unsigned line,
+		const struct round_setup *setup)
 {
-	if (samples->count == 0)
+	struct idle_figures figures;
+	char name[PLAN_NAME_MAX];
+
+	round_idle(&figures, setup);
+	plan_name(name, plan_case, &plan_case->entries[line]);
+	report_sample(name, "connect", "ns", figures.connect_ns);
+	report_sample(name, "cpu", "ns/s", figures.cpu_ns);
+	report_sample(name, "wake-ups", "1/s", figures.sleeps);
+	if (figures.system_calls >= 0)
+		report_sample(name, "calls", "1/s", figures.system_calls);
+	report_sample(name, "sender-process", "KiB", figures.sender_memory / 1024);
+	report_sample(name, "receiver-process", "KiB", figures.receiver_memory / 1024);
+	keep_memory(plan_case, line, name);
+	report_sample(name, "sender-descriptors", "", figures.sender_descriptors);
+	report_sample(name, "receiver-descriptors", "", figures.receiver_descriptors);
+}
+
+static void print_header(const struct plan_case *plan_case)
+{
+	(void)plan_case;
+	printf("\nIdle connections of one process; each second they take, of both sides "
+	       "together,\n"
+	       "and KiB of memory per connection\n");
+	printf("%6s  %-17s %10s %9s %9s %8s %8s %8s %8s %8s %12s\n", "number",
+			"transport", "connect ms", "CPU us/s", "wakes/s", "calls/s",
+			"sender", "receiver", "but ring", "ring", "descriptors");
+}
+
+/* Prints a median; a divisor of 0 is for whole numbers. */
+static void print_number(int width, const char *name, const char *what, double divisor)
+{
+	struct summary summary = report_summary(name, what);
+
+	if (summary.count == 0)
 		printf(" %*s", width, "-");
 	else
 		printf(" %*.*f", width, divisor > 0 ? 1 : 0,
-				report_add(name, what, unit, samples).median /
-						(divisor > 0 ? divisor : 1));
+				summary.median / (divisor > 0 ? divisor : 1));
 }
 
-static void print_memory(const struct plan_case *plan_case, unsigned line,
-		const char *name, const struct idle_samples *samples)
+static void print(const struct plan_case *plan_case)
 {
-	const struct plan_entry *entry = &plan_case->entries[line];
-	size_t ring = entry->transport->idle_ring_bytes;
-	unsigned base = fewest(plan_case, line);
-	unsigned more = entry->idle - plan_case->entries[base].idle;
-	struct samples sender = each(
-			&samples[line].sender_memory, &samples[base].sender_memory, more);
-	struct samples both = { .count = 0 };
-	struct samples receiver = each(&samples[line].receiver_memory,
-			&samples[base].receiver_memory, more);
-
-	for (unsigned i = 0; i < sender.count; i++)
-		samples_add(&both,
-				sender.values[i] + receiver.values[i] -
-						(double)ring / 1024);
-	print_number(8, name, "sender-memory", "KiB/connection", 1, &sender);
-	print_number(8, name, "receiver-memory", "KiB/connection", 1, &receiver);
-	print_number(8, name, "memory", "KiB/connection", 1, &both);
-	printf(" %8zu", ring / 1024);
-}
-
-static void print(const struct plan_case *plan_case, const void *arg)
-{
-	const struct idle_samples *samples = arg;
 	char name[PLAN_NAME_MAX];
 
 	for (unsigned i = 0; i < plan_case->entry_count; i++) {
-		const struct idle_samples *own = &samples[i];
+		const struct plan_entry *entry = &plan_case->entries[i];
 
-		plan_name(name, plan_case, &plan_case->entries[i]);
-		printf("%6u  %-17s", plan_case->entries[i].idle,
-				plan_case->entries[i].transport->name);
-		print_number(10, name, "connect", "ns", 1e6, &own->connect);
-		print_number(9, name, "cpu", "ns/s", 1e3, &own->cpu);
-		print_number(9, name, "wake-ups", "1/s", 1, &own->sleeps);
-		print_number(8, name, "calls", "1/s", 1, &own->calls);
-		print_memory(plan_case, i, name, samples);
-		print_number(5, name, "sender-descriptors", "", 0,
-				&own->sender_descriptors);
-		print_number(5, name, "receiver-descriptors", "", 0,
-				&own->receiver_descriptors);
+		plan_name(name, plan_case, entry);
+		printf("%6u  %-17s", entry->idle, entry->transport->name);
+		print_number(10, name, "connect", 1e6);
+		print_number(9, name, "cpu", 1e3);
+		print_number(9, name, "wake-ups", 1);
+		print_number(8, name, "calls", 1);
+		print_number(8, name, "sender-memory", 1);
+		print_number(8, name, "receiver-memory", 1);
+		print_number(8, name, "memory", 1);
+		printf(" %8zu", entry->transport->idle_ring_bytes / 1024);
+		print_number(5, name, "sender-descriptors", 0);
+		print_number(5, name, "receiver-descriptors", 0);
 		printf("\n");
 	}
 }
 
 const struct table table_idle = {
-	.line_size = sizeof(struct idle_samples),
 	.keep = keep,
 	.print_header = print_header,
 	.print = print,

@@ -11,66 +11,55 @@
 
 #include "table.h"
 
-struct rate_samples {
-	struct samples rate;
-	struct samples p50;
-	struct samples p99;
-	struct samples p999;
-	struct samples sender_cpu;
-	struct samples receiver_cpu;
-	struct samples cpu;
-	struct calls_samples calls;
-};
-
 /* ---- System calls ---------------------------------------------------------------- */
 
-void calls_keep(struct calls_samples *samples, const struct stream_figures *figures)
+void calls_keep(const char *name, const struct stream_figures *figures)
 {
+	const char *unit = "per message";
+
 	/* Not to be had here: no figure rather than a wrong one. */
 	if (figures->sender.system_calls < 0 || figures->receiver.system_calls < 0)
 		return;
-	samples_add(&samples->sender_calls, figures->sender.system_calls);
-	samples_add(&samples->receiver_calls, figures->receiver.system_calls);
-	samples_add(&samples->sender_sleeps, figures->sender.sleeps);
-	samples_add(&samples->receiver_sleeps, figures->receiver.sleeps);
+	report_sample(name, "sender-calls", unit, figures->sender.system_calls);
+	report_sample(name, "receiver-calls", unit, figures->receiver.system_calls);
+	report_sample(name, "sender-wake-ups", unit, figures->sender.sleeps);
+	report_sample(name, "receiver-wake-ups", unit, figures->receiver.sleeps);
 }
 
-static double add(const char *name, const char *what, const struct samples *samples)
+void calls_print(const char *name)
 {
-	return report_add(name, what, "per message", samples).median;
-}
-
-void calls_print(const char *name, const struct calls_samples *samples)
-{
-	if (samples->sender_calls.count == 0)
+	if (report_summary(name, "sender-calls").count == 0)
 		return;
 	printf("          %-40s per message: system calls %.5f + %.5f, wake-ups %.5f + "
 	       "%.5f\n",
-			name, add(name, "sender-calls", &samples->sender_calls),
-			add(name, "receiver-calls", &samples->receiver_calls),
-			add(name, "sender-wake-ups", &samples->sender_sleeps),
-			add(name, "receiver-wake-ups", &samples->receiver_sleeps));
+			name, report_summary(name, "sender-calls").median,
+			report_summary(name, "receiver-calls").median,
+			report_summary(name, "sender-wake-ups").median,
+			report_summary(name, "receiver-wake-ups").median);
 }
 
 /* ---- Latencies and costs ---------------------------------------------------------- */
 
-static void keep(void *arg, const struct round_setup *setup)
+static void keep(const struct plan_case *plan_case, unsigned line,
+		const struct round_setup *setup)
 {
-	struct rate_samples *samples = arg;
 	struct stream_figures figures;
+	char name[PLAN_NAME_MAX];
 
+	plan_name(name, plan_case, &plan_case->entries[line]);
 	round_stream(&figures, setup);
 	if (setup->counts_calls) {
-		calls_keep(&samples->calls, &figures);
+		calls_keep(name, &figures);
 		return;
 	}
-	samples_add(&samples->rate, figures.messages_per_second);
-	samples_add(&samples->p50, figures.latency.p50_ns);
-	samples_add(&samples->p99, figures.latency.p99_ns);
-	samples_add(&samples->p999, figures.latency.p999_ns);
-	samples_add(&samples->sender_cpu, figures.sender.cpu_ns);
-	samples_add(&samples->receiver_cpu, figures.receiver.cpu_ns);
-	samples_add(&samples->cpu, figures.sender.cpu_ns + figures.receiver.cpu_ns);
+	report_sample(name, "", "messages/s", figures.messages_per_second);
+	report_sample(name, "p50", "ns", figures.latency.p50_ns);
+	report_sample(name, "p99", "ns", figures.latency.p99_ns);
+	report_sample(name, "p99.9", "ns", figures.latency.p999_ns);
+	report_sample(name, "sender-cpu", "ns/message", figures.sender.cpu_ns);
+	report_sample(name, "receiver-cpu", "ns/message", figures.receiver.cpu_ns);
+	report_sample(name, "cpu", "ns/message",
+			figures.sender.cpu_ns + figures.receiver.cpu_ns);
 }
 
 static void print_header(const struct plan_case *plan_case)
@@ -84,49 +73,40 @@ static void print_header(const struct plan_case *plan_case)
 			"ferevent", "came/s");
 }
 
-static void print_line(const struct plan_case *plan_case, unsigned line,
-		const struct rate_samples *samples, const struct summary *cpu)
+static void print_line(const struct plan_case *plan_case, unsigned line)
 {
-	const struct rate_samples *own = &samples[line];
 	unsigned baseline = table_baseline(plan_case, line);
-	struct summary p50, p99, p999, sender, receiver, rate;
+	struct summary cpu, base;
 	char name[PLAN_NAME_MAX];
 
+	plan_name(name, plan_case, &plan_case->entries[baseline]);
+	base = report_summary(name, "cpu");
 	plan_name(name, plan_case, &plan_case->entries[line]);
-	rate = report_add(name, "", "messages/s", &own->rate);
-	p50 = report_add(name, "p50", "ns", &own->p50);
-	p99 = report_add(name, "p99", "ns", &own->p99);
-	p999 = report_add(name, "p99.9", "ns", &own->p999);
-	sender = report_add(name, "sender-cpu", "ns/message", &own->sender_cpu);
-	receiver = report_add(name, "receiver-cpu", "ns/message", &own->receiver_cpu);
+	cpu = report_summary(name, "cpu");
 	printf("%10.0f  %-17s %10.2f %10.2f %8.1f %10.3f %10.3f %8.3f %10.2f %10.0f\n",
 			plan_case->rate, plan_case->entries[line].transport->name,
-			p50.median / 1e3, p99.median / 1e3, p999.median / 1e3,
-			sender.median / 1e3, receiver.median / 1e3,
-			cpu[line].median / 1e3, cpu[line].median / cpu[baseline].median,
-			rate.median);
+			report_summary(name, "p50").median / 1e3,
+			report_summary(name, "p99").median / 1e3,
+			report_summary(name, "p99.9").median / 1e3,
+			report_summary(name, "sender-cpu").median / 1e3,
+			report_summary(name, "receiver-cpu").median / 1e3,
+			cpu.median / 1e3, cpu.median / base.median,
+			report_summary(name, "").median);
 }
 
-static void print(const struct plan_case *plan_case, const void *arg)
+static void print(const struct plan_case *plan_case)
 {
-	const struct rate_samples *samples = arg;
-	struct summary cpu[PLAN_ENTRIES_MAX];
 	char name[PLAN_NAME_MAX];
 
-	for (unsigned i = 0; i < plan_case->entry_count; i++) {
-		plan_name(name, plan_case, &plan_case->entries[i]);
-		cpu[i] = report_add(name, "cpu", "ns/message", &samples[i].cpu);
-	}
 	for (unsigned i = 0; i < plan_case->entry_count; i++)
-		print_line(plan_case, i, samples, cpu);
+		print_line(plan_case, i);
 	for (unsigned i = 0; i < plan_case->entry_count; i++) {
 		plan_name(name, plan_case, &plan_case->entries[i]);
-		calls_print(name, &samples[i].calls);
+		calls_print(name);
 	}
 }
 
 const struct table table_rate = {
-	.line_size = sizeof(struct rate_samples),
 	.keep = keep,
 	.print_header = print_header,
 	.print = print,

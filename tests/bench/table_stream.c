@@ -8,29 +8,22 @@
 
 #include "table.h"
 
-struct stream_samples {
-	struct samples rate;
-	struct samples sender_cpu;
-	struct samples receiver_cpu;
-	struct samples least_share;
-	struct calls_samples calls;
-};
-
-static void keep(void *arg, const struct round_setup *setup)
+static void keep(const struct plan_case *plan_case, unsigned line,
+		const struct round_setup *setup)
 {
-	struct stream_samples *samples = arg;
 	struct stream_figures figures;
+	char name[PLAN_NAME_MAX];
 
+	plan_name(name, plan_case, &plan_case->entries[line]);
 	round_stream(&figures, setup);
 	if (setup->counts_calls) {
-		if (!setup->transport->is_limit)
-			calls_keep(&samples->calls, &figures);
+		calls_keep(name, &figures);
 		return;
 	}
-	samples_add(&samples->rate, figures.messages_per_second);
-	samples_add(&samples->sender_cpu, figures.sender.cpu_ns);
-	samples_add(&samples->receiver_cpu, figures.receiver.cpu_ns);
-	samples_add(&samples->least_share, figures.least_share);
+	report_sample(name, "", "messages/s", figures.messages_per_second);
+	report_sample(name, "sender-cpu", "ns/message", figures.sender.cpu_ns);
+	report_sample(name, "receiver-cpu", "ns/message", figures.receiver.cpu_ns);
+	report_sample(name, "least-share", "of a fair share", figures.least_share);
 }
 
 static void print_header(const struct plan_case *plan_case)
@@ -40,6 +33,7 @@ static void print_header(const struct plan_case *plan_case)
 		[PLAN_TOUCH] = "; the receiver reads every byte",
 		[PLAN_SINGLE] = "; one message per turn of the sender's loop",
 		[PLAN_MANY] = "",
+		[PLAN_FRAME] = "; written in place",
 		[PLAN_CROWD] = "; other connections are idle",
 	};
 	const char *placement = placement_name(plan_case->placement);
@@ -89,50 +83,42 @@ unsigned table_baseline(const struct plan_case *plan_case, unsigned line)
 	return line;
 }
 
-static void print_line(const struct plan_case *plan_case, unsigned line,
-		const struct stream_samples *samples, const struct summary *rates)
+static void print_line(const struct plan_case *plan_case, unsigned line)
 {
 	const struct plan_entry *entry = &plan_case->entries[line];
-	const struct stream_samples *own = &samples[line];
 	unsigned baseline = table_baseline(plan_case, line);
-	struct summary sender, receiver, share;
+	struct summary rate, base;
 	char name[PLAN_NAME_MAX];
 
+	plan_name(name, plan_case, &plan_case->entries[baseline]);
+	base = report_summary(name, "");
 	plan_name(name, plan_case, entry);
-	sender = report_add(name, "sender-cpu", "ns/message", &own->sender_cpu);
-	receiver = report_add(name, "receiver-cpu", "ns/message", &own->receiver_cpu);
-	share = report_add(name, "least-share", "of a fair share", &own->least_share);
+	rate = report_summary(name, "");
 	print_label(plan_case, entry);
-	printf(" %10.2f %10.2f %10.2f %10.1f ", rates[line].median / 1e3,
-			rates[line].min / 1e3, rates[line].max / 1e3,
-			rates[line].median * (double)plan_case->size / 1e6);
+	printf(" %10.2f %10.2f %10.2f %10.1f ", rate.median / 1e3, rate.min / 1e3,
+			rate.max / 1e3, rate.median * (double)plan_case->size / 1e6);
 	if (strcmp(plan_case->entries[baseline].transport->name, TABLE_BASELINE) == 0)
-		printf("%10.2f", rates[line].median / rates[baseline].median);
+		printf("%10.2f", rate.median / base.median);
 	else
 		printf("%10s", "-");
-	printf(" %10.1f %8.1f %6.2f\n", sender.median, receiver.median, share.median);
+	printf(" %10.1f %8.1f %6.2f\n", report_summary(name, "sender-cpu").median,
+			report_summary(name, "receiver-cpu").median,
+			report_summary(name, "least-share").median);
 }
 
-static void print(const struct plan_case *plan_case, const void *arg)
+static void print(const struct plan_case *plan_case)
 {
-	const struct stream_samples *samples = arg;
-	struct summary rates[PLAN_ENTRIES_MAX];
 	char name[PLAN_NAME_MAX];
 
-	for (unsigned i = 0; i < plan_case->entry_count; i++) {
-		plan_name(name, plan_case, &plan_case->entries[i]);
-		rates[i] = report_add(name, "", "messages/s", &samples[i].rate);
-	}
 	for (unsigned i = 0; i < plan_case->entry_count; i++)
-		print_line(plan_case, i, samples, rates);
+		print_line(plan_case, i);
 	for (unsigned i = 0; i < plan_case->entry_count; i++) {
 		plan_name(name, plan_case, &plan_case->entries[i]);
-		calls_print(name, &samples[i].calls);
+		calls_print(name);
 	}
 }
 
 const struct table table_stream = {
-	.line_size = sizeof(struct stream_samples),
 	.keep = keep,
 	.print_header = print_header,
 	.print = print,

@@ -2,9 +2,13 @@
 /*
  * Running the plan. Each kind of table is a file of its own, table_KIND.c.
  *
- * The rounds of a case take turns (A B C A B C ...), so that a machine that becomes
- * slower for a while does so for all lines of a table, and ratios stand even where
- * figures wander. Medians, because the disturbances are one-sided.
+ * All is measured once, then all a second time, and so on: a run that is cut off has
+ * fewer rounds of everything instead of nothing of the rest, and a machine that becomes
+ * slower for minutes does so for some rounds of all figures and not for all rounds of
+ * some. Within a case the lines take turns, so that ratios stand even where figures
+ * wander. Medians, because the disturbances are one-sided.
+ *
+ * What was measured so far is written every few seconds; tables are printed in the end.
  */
 
 #include "tables.h"
@@ -13,31 +17,77 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "limits.h"
 #include "report.h"
 #include "table.h"
 
+#define SAVE_SECONDS 5
+#define SHOW_SECONDS 10
+
 /* ---- Progress ---------------------------------------------------------------- */
 
-/* One line that is written over on a terminal; elsewhere one line per case. */
-static void show_progress(const struct plan *plan, const char *name, unsigned repeat)
+struct progress {
+	struct plan *plan;
+	uint64_t begun_ns;
+	uint64_t saved_ns;
+	uint64_t shown_ns;
+	unsigned done;
+	unsigned total;
+};
+
+/* Before the first pass is over, one round is taken to last as long as another. */
+static double seconds_left(const struct progress *progress, uint64_t now)
 {
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K[%u/%u] %s", plan->rounds_done,
-				plan->round_count, name);
-	else if (repeat == 0)
-		fprintf(stderr, "[%u/%u] %s\n", plan->rounds_done, plan->round_count,
-				name);
+	double spent = (double)(now - progress->begun_ns) / 1e9;
+
+	return progress->done == 0
+			? 0
+			: spent / progress->done * (progress->total - progress->done);
+}
+
+/* One line that is written over on a terminal; elsewhere one now and then. */
+static void show_progress(struct progress *progress, const char *name)
+{
+	uint64_t now = process_now_ns();
+	double left = seconds_left(progress, now);
+	bool is_terminal = isatty(STDERR_FILENO);
+
+	if (!is_terminal && now - progress->shown_ns < (uint64_t)(SHOW_SECONDS * 1e9))
+		return;
+	progress->shown_ns = now;
+	fprintf(stderr, "%s[%u/%u, %.0f:%02.0f to go] %s%s",
+			is_terminal ? "\r\033[K" : "", progress->done, progress->total,
+			(double)(unsigned)(left / 60), (double)((unsigned)left % 60),
+			name, is_terminal ? "" : "\n");
+	fflush(stderr);
 }
 
 static void hide_progress(void)
 {
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
-	fflush(stdout);
 }
+
+static void save(struct progress *progress)
+{
+	const char *path = progress->plan->options->json;
+
+	report_fact("measured", "%u of %u rounds", progress->done, progress->total);
+	if (path)
+		report_write_json(path);
+	progress->saved_ns = process_now_ns();
+}
+
+static void round_is_done(struct progress *progress)
+{
+	progress->done++;
+	if (process_now_ns() - progress->saved_ns > (uint64_t)(SAVE_SECONDS * 1e9))
+		save(progress);
+}
+
+/* ---- Rounds ------------------------------------------------------------------ */
 
 static struct round_setup setup_of(const struct options *options,
 		const struct plan_case *plan_case, const struct plan_entry *entry)
@@ -67,130 +117,149 @@ static void stretch(struct round_setup *setup)
 		setup->seconds = least;
 }
 
-static void run_round(struct plan *plan, const struct plan_case *plan_case, unsigned line,
-		unsigned repeat, const struct table *table, void *samples)
-{
-	const struct plan_entry *entry = &plan_case->entries[line];
-	struct round_setup setup = setup_of(plan->options, plan_case, entry);
-	char name[PLAN_NAME_MAX];
-
-	stretch(&setup);
-	setup.counts_calls = repeat == plan->options->repeat;
-	plan_name(name, plan_case, entry);
-	show_progress(plan, name, repeat);
-	table->keep((char *)samples + line * table->line_size, &setup);
-	plan->rounds_done += repeat < plan->options->repeat;
-}
-
-static void run_case(struct plan *plan, const struct plan_case *plan_case,
-		const struct table *table)
-{
-	unsigned repeats = plan->options->repeat + plan_counts_calls(plan_case);
-	void *samples = calloc(plan_case->entry_count, table->line_size);
-
-	if (!samples)
-		process_die("no memory for samples");
-	for (unsigned i = 0; i < repeats; i++)
-		for (unsigned j = 0; j < plan_case->entry_count; j++)
-			run_round(plan, plan_case, j, i, table, samples);
-	hide_progress();
-	table->print(plan_case, samples);
-	fflush(stdout);
-	free(samples);
-}
-
-/* ---- All --------------------------------------------------------------------- */
-
 static const struct table *const tables[] = {
 	[PLAN_STREAM] = &table_stream,
 	[PLAN_TOUCH] = &table_stream,
 	[PLAN_SINGLE] = &table_stream,
 	[PLAN_MANY] = &table_stream,
 	[PLAN_CROWD] = &table_stream,
+	[PLAN_FRAME] = &table_stream,
 	[PLAN_RATE] = &table_rate,
 	[PLAN_ECHO] = &table_echo,
 	[PLAN_IDLE] = &table_idle,
 };
+
+static void run_round(struct progress *progress, const struct plan_case *plan_case,
+		unsigned line, bool counts_calls)
+{
+	struct round_setup setup = setup_of(
+			progress->plan->options, plan_case, &plan_case->entries[line]);
+	char name[PLAN_NAME_MAX];
+
+	stretch(&setup);
+	setup.counts_calls = counts_calls;
+	plan_name(name, plan_case, &plan_case->entries[line]);
+	show_progress(progress, name);
+	tables[plan_case->kind]->keep(plan_case, line, &setup);
+	round_is_done(progress);
+}
+
+static void run_limit(struct progress *progress, const struct plan_limit *limit)
+{
+	show_progress(progress, limit->name);
+	report_sample(limit->name, "", "ns",
+			plan_limit_ns(limit, progress->plan->options));
+	round_is_done(progress);
+}
+
+static void run_pass(struct progress *progress, bool counts_calls)
+{
+	const struct plan *plan = progress->plan;
+
+	for (unsigned i = 0; i < plan->limit_count && !counts_calls; i++)
+		run_limit(progress, &plan->limits[i]);
+	for (unsigned i = 0; i < plan->case_count; i++) {
+		const struct plan_case *plan_case = &plan->cases[i];
+
+		if (counts_calls && !plan_counts_calls(plan_case))
+			continue;
+		for (unsigned j = 0; j < plan_case->entry_count; j++)
+			if (!counts_calls || !plan_case->entries[j].transport->limit_ns)
+				run_round(progress, plan_case, j, counts_calls);
+	}
+}
+
+void tables_measure(struct plan *plan)
+{
+	struct progress progress = { .plan = plan, .total = plan->round_count };
+
+	progress.begun_ns = process_now_ns();
+	progress.saved_ns = progress.begun_ns;
+	run_pass(&progress, false);
+	run_pass(&progress, true);
+	for (unsigned i = 1; i < plan->options->repeat; i++)
+		run_pass(&progress, false);
+	hide_progress();
+	save(&progress);
+}
+
+/* ---- Tables ------------------------------------------------------------------ */
 
 /* Cases that share a heading. */
 static bool same_table(const struct plan_case *a, const struct plan_case *b)
 {
 	if (a->kind != b->kind)
 		return false;
-	if (a->kind == PLAN_ECHO || a->kind == PLAN_RATE || a->kind == PLAN_CROWD)
+	if (a->kind == PLAN_ECHO || a->kind == PLAN_RATE || a->kind == PLAN_CROWD ||
+			a->kind == PLAN_FRAME)
 		return true;
 	return a->entries[0].senders == b->entries[0].senders &&
 			a->placement == b->placement;
 }
 
-void tables_print_cases(struct plan *plan)
+static void print_limits(const struct plan *plan)
 {
+	if (plan->limit_count == 0)
+		return;
+	printf("\nLimits of this machine; memcpy into shared memory that nobody reads\n"
+	       "%-24s %12s %12s %12s %14s\n",
+			"", "median ns", "min", "max", "thousand/s");
+	for (unsigned i = 0; i < plan->limit_count; i++) {
+		struct summary summary = report_summary(plan->limits[i].name, "");
+
+		printf("%-24s %12.1f %12.1f %12.1f %14.2f", plan->limits[i].name,
+				summary.median, summary.min, summary.max,
+				1e6 / summary.median);
+		if (plan->limits[i].size)
+			printf(" %8.1f GB/s",
+					(double)plan->limits[i].size / summary.median);
+		printf("\n");
+	}
+}
+
+void tables_print(const struct plan *plan)
+{
+	print_limits(plan);
 	for (unsigned i = 0; i < plan->case_count; i++) {
 		const struct plan_case *plan_case = &plan->cases[i];
 		const struct table *table = tables[plan_case->kind];
 
 		if (i == 0 || !same_table(plan_case, plan_case - 1))
 			table->print_header(plan_case);
-		run_case(plan, plan_case, table);
+		table->print(plan_case);
 	}
 }
 
-static void print_limit(const struct options *options, const char *name, size_t size)
+static void print_added(const char *added)
 {
-	struct round_setup setup = { .capacity = options->capacity, .size = size };
-	struct samples samples = { .count = 0 };
-	struct summary summary;
-	static bool has_header;
+	const char *value = strchr(added, '=') + 1;
+	char name[PLAN_NAME_MAX];
 
-	if (!options_want(options, name))
-		return;
-	if (!has_header)
-		printf("\nLimits of this machine; memcpy into shared memory that nobody "
-		       "reads\n"
-		       "%-24s %12s %12s %12s %14s\n",
-				"", "median ns", "min", "max", "thousand/s");
-	has_header = true;
-	for (unsigned i = 0; i < options->repeat; i++)
-		samples_add(&samples,
-				size ? limit_memcpy_ns(size, round_capacity(&setup),
-						       options->seconds / 10)
-				     : limit_system_call_ns(options->seconds / 10));
-	summary = report_add(name, "", "ns", &samples);
-	printf("%-24s %12.1f %12.1f %12.1f %14.2f\n", name, summary.median, summary.min,
-			summary.max, 1e6 / summary.median);
+	snprintf(name, sizeof(name), "%.*s", (int)(value - 1 - added), added);
+	printf("%-44s %16.6f %22.1f\n", name, strtod(value, NULL),
+			1 / strtod(value, NULL));
 }
 
-void tables_print_limits(const struct options *options)
+void tables_keep_added(const struct options *options)
 {
 	char name[PLAN_NAME_MAX];
 
-	print_limit(options, "limit/system-call", 0);
-	for (unsigned i = 0; i < options->sizes.count; i++) {
-		snprintf(name, sizeof(name), "limit/memcpy/%" PRIu64,
-				options->sizes.values[i]);
-		print_limit(options, name, (size_t)options->sizes.values[i]);
+	for (unsigned i = 0; i < options->added_count; i++) {
+		const char *value = strchr(options->added[i], '=') + 1;
+
+		snprintf(name, sizeof(name), "%.*s", (int)(value - 1 - options->added[i]),
+				options->added[i]);
+		report_sample(name, "", "calls/message", strtod(value, NULL));
 	}
-	fflush(stdout);
 }
 
 void tables_print_added(const struct options *options)
 {
-	char name[PLAN_NAME_MAX];
-
 	if (options->added_count)
 		printf("\nMeasured apart: system calls of all processes, start and end "
 		       "included\n"
 		       "%-44s %16s %22s\n",
 				"", "calls/message", "messages/call");
-	for (unsigned i = 0; i < options->added_count; i++) {
-		const char *value = strchr(options->added[i], '=') + 1;
-		struct samples samples = { .count = 0 };
-
-		snprintf(name, sizeof(name), "%.*s", (int)(value - 1 - options->added[i]),
-				options->added[i]);
-		samples_add(&samples, strtod(value, NULL));
-		report_add(name, "", "calls/message", &samples);
-		printf("%-44s %16.6f %22.1f\n", name, samples.values[0],
-				1 / samples.values[0]);
-	}
+	for (unsigned i = 0; i < options->added_count; i++)
+		print_added(options->added[i]);
 }

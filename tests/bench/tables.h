@@ -6,8 +6,12 @@
 
 #include "plan.h"
 
-void tables_print_limits(const struct options *options);
-void tables_print_cases(struct plan *plan);
+/* Keeps what somebody else has measured. */
+void tables_keep_added(const struct options *options);
+
+void tables_measure(struct plan *plan);
+
+void tables_print(const struct plan *plan);
 void tables_print_added(const struct options *options);
 
 #endif

@@ -42,6 +42,7 @@ const struct transport *const transports[] = {
 #endif
 	&transport_eventfd,
 	&transport_memcpy,
+	&transport_spin,
 	&transport_pacing,
 	NULL,
 };

@@ -104,6 +104,7 @@ extern const struct transport transport_eventfd;
 extern const struct transport transport_evchan_in_place;
 extern const struct transport transport_pipe;
 extern const struct transport transport_memcpy;
+extern const struct transport transport_spin;
 extern const struct transport transport_pacing;
 
 /* The receiver listens, or the asker: the others are started after this. */
