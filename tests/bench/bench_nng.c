@@ -88,6 +88,7 @@ static void receive_stream(struct receiver_task *task)
 
 const struct transport transport_nng = {
 	.name = "nng",
+	.is_not_told = true,
 	.send = send_stream,
 	.is_paced = true,
 	.receive = receive_stream,

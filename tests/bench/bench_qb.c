@@ -137,6 +137,7 @@ static void receive_stream(struct receiver_task *task)
 
 const struct transport transport_qb = {
 	.name = "libqb",
+	.is_not_told = true,
 	.send = send_stream,
 	.is_paced = true,
 	.size_max = 1 << 20,

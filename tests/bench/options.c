@@ -172,7 +172,7 @@ static void set_filter(struct options *options, const char *text)
 
 static void set_defaults(struct options *options, bool quick)
 {
-	options->repeat = quick ? 3 : 7;
+	options->repeat = quick ? 2 : 7;
 	options->seconds = quick ? 0.06 : 0.25;
 	options->warm_up = quick ? 0.02 : 0.08;
 	read_sizes(&options->sizes,

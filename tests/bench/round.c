@@ -23,7 +23,7 @@
 #include "pacer.h"
 
 #define POLL_SECONDS 0.0005
-#define GRACE_SECONDS 0.2
+#define GRACE_SECONDS 1.0
 
 void round_init(struct round *round, const struct round_setup *setup)
 {
@@ -247,11 +247,12 @@ static void measure(struct round *round, struct moment *begin, struct moment *en
 	atomic_store(&round->board->phase, PHASE_OVER);
 }
 
-/* Senders notice that the receiver is gone. Where a transport does not tell them, they
- * are ended after a grace that all have together. */
+/* Senders notice that the receiver is gone, in a grace that all have together. Where a
+ * transport does not tell them, they are ended. */
 static void end_senders(const struct round *round)
 {
-	uint64_t end = process_now_ns() + (uint64_t)(GRACE_SECONDS * 1e9);
+	double grace = round->setup->transport->is_not_told ? 0 : GRACE_SECONDS;
+	uint64_t end = process_now_ns() + (uint64_t)(grace * 1e9);
 
 	for (unsigned i = 0; i < round->setup->senders; i++) {
 		uint64_t now = process_now_ns();

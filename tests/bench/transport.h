@@ -51,7 +51,8 @@ struct echo_task {
 struct transport {
 	const char *name; /* without spaces or slashes */
 	bool is_extra;    /* only shown for one sender that sends all it can */
-	bool is_limit;    /* what it says is compared with, but is no transport */
+	bool is_not_told; /* its sender is not told that the receiver is gone: it is killed */
+	bool is_limit; /* what it says is compared with, but is no transport */
 	size_t size_min; /* smaller messages make no sense, or larger ones do not fit; 0: all do */
 	size_t size_max;
 
