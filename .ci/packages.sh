@@ -15,7 +15,7 @@ packages_for() {
 	build) echo 'cmake ninja-build gcc libc6-dev pkg-config|pkgconf libevent-dev libprotobuf-c-dev protobuf-c-compiler' ;;
 	test) echo 'g++ libcmocka-dev libprotobuf-dev jq mandoc strace tmux valgrind wrk libuv1-dev libglib2.0-dev libnats-dev libsodium-dev' ;;
 	# Not gcc-multilib: it conflicts with the cross compilers, gcc-12-multilib does not.
-	bench) echo 'libzmq3-dev libnng-dev libqb-dev gnuplot-nox' ;;
+	bench) echo 'libzmq3-dev libnng-dev libqb-dev gnuplot-nox jq libxml2-utils' ;;
 	# Debian's nats-server starts one on all interfaces where there is systemd: not for everybody who runs the tests.
 	ci) echo 'git clang libclang-rt-14-dev spin gcc-12-multilib libc6-dev-i386 nats-server doxygen' ;;
 	platforms) echo 'musl-tools linux-libc-dev qemu-user gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu' ;;
