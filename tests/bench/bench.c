@@ -35,7 +35,7 @@ static void count_one_round(const struct options *options)
 		.placement = options->placement,
 		.size = (size_t)options->sizes.values[0],
 		.senders = (unsigned)options->senders.values[0],
-		.capacity = options->capacity,
+		.capacity = options_capacity(options, (size_t)options->sizes.values[0]),
 		.warm_up = options->warm_up,
 		.seconds = options->seconds,
 	};

@@ -107,6 +107,9 @@ void facts_collect(const struct options *options)
 					   : "free, unless a table says otherwise");
 	report_fact("rounds", "%u of %g s after %g s of warm-up, transports taking turns",
 			options->repeat, options->seconds, options->warm_up);
-	report_fact("ring", "%" PRIu64 " KiB, or 4 messages if that is more",
-			options->capacity / 1024);
+	report_fact("ring",
+			"%" PRIu64 " KiB, %" PRIu64
+			" KiB from 16 KiB on, or 4 messages if that is more",
+			options_capacity(options, 64) / 1024,
+			options_capacity(options, 16384) / 1024);
 }

@@ -42,6 +42,12 @@ static const char usage[] =
 
 #define IDLE_MAX 4000
 
+/* As much as other transports get for their buffers: few large messages would fit into
+ * what is plenty for small ones. */
+#define LARGE_SIZE_MIN 16384
+#define SMALL_CAPACITY (1u << 20)
+#define LARGE_CAPACITY (1u << 22)
+
 enum {
 	OPTION_QUICK = 256,
 	OPTION_ONLY,
@@ -274,7 +280,6 @@ void options_read(struct options *options, int argc, char **argv)
 	int option;
 
 	memset(options, 0, sizeof(*options));
-	options->capacity = 1 << 20;
 	set_defaults(options, is_quick(argc, argv));
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		read_option(options, option, optarg);
@@ -283,6 +288,13 @@ void options_read(struct options *options, int argc, char **argv)
 	if (options->is_pinned && options->placement == PLACEMENT_APART &&
 			process_cpu_count() < 2)
 		process_die("there is only one CPU: nothing can run apart");
+}
+
+uint64_t options_capacity(const struct options *options, size_t size)
+{
+	if (options->capacity)
+		return options->capacity;
+	return size < LARGE_SIZE_MIN ? SMALL_CAPACITY : LARGE_CAPACITY;
 }
 
 bool options_want_peer(const struct options *options, const char *name)

@@ -25,7 +25,7 @@ struct options {
 	struct number_list rates;
 	struct number_list idle;   /* connections over which nothing is sent */
 	struct number_list active; /* senders among them */
-	uint64_t capacity;
+	uint64_t capacity;         /* of a ring; 0: see options_capacity() */
 	unsigned repeat;
 	double seconds;
 	double warm_up;
@@ -44,6 +44,9 @@ struct options {
 
 /* Ends the process for --help and for what it does not understand. */
 void options_read(struct options *options, int argc, char **argv);
+
+/* Of the ring for messages of this size: what was asked for, or the default. */
+uint64_t options_capacity(const struct options *options, size_t size);
 
 /* Whether --peers wants this transport. */
 bool options_want_peer(const struct options *options, const char *name);

@@ -335,7 +335,8 @@ static void add_limits(struct plan *plan)
 
 double plan_limit_ns(const struct plan_limit *limit, const struct options *options)
 {
-	struct round_setup setup = { .capacity = options->capacity, .size = limit->size };
+	struct round_setup setup = { .size = limit->size,
+		.capacity = options_capacity(options, limit->size) };
 	double seconds = options->seconds / 5;
 
 	switch (limit->kind) {
