@@ -179,8 +179,8 @@ static void set_filter(struct options *options, const char *text)
 static void set_defaults(struct options *options, bool quick)
 {
 	options->repeat = quick ? 2 : 7;
-	options->seconds = quick ? 0.06 : 0.25;
-	options->warm_up = quick ? 0.02 : 0.08;
+	options->seconds = quick ? 0.06 : 0.2;
+	options->warm_up = quick ? 0.02 : 0.06;
 	read_sizes(&options->sizes,
 			quick ? "64,1024,16384"
 			      : "16,64,256,1024,16384,1048576,12441600");

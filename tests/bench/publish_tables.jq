@@ -102,6 +102,27 @@ def echo_section:
 			| [$p, $t, (["p50", "p99", "p99.9"][] | $figures["echo/64/\($p)/\($t)/\(.)"] | spread_us)]]) | .[])
 	end;
 
+# Each round of a figure: how fast, how many CPUs were busy, how far these are from each other.
+def rounds(name):
+	[$figures[name, name + "/sender-cpu", name + "/receiver-cpu", name + "/line"] | .samples // []] | transpose
+	| [.[] | select(all(.[]; . != null)) | {rate: .[0], busy: (.[0] * (.[1] + .[2]) / 1e9), line: .[3]}];
+def middle: sort | if length % 2 == 1 then .[length / 2 | floor]
+	else (.[length / 2] + .[length / 2 - 1]) / 2 end;
+def medians(condition): [.[] | select(condition) | .rate]
+	| if . == [] then "-" else "\({median: middle, samples: []} | spread_rate) (\(length))" end;
+
+def where_section:
+	[$figures | keys[] | select(endswith("/line")) | rtrimstr("/line")
+		| select(test("^(stream/[0-9]+/(1|4)/free|many/.*)/(evchan|evchan-corked|bufferevent|socket|pipe|spin)$"))] as $names
+	| if $names == [] then empty else
+	"", "## Where the processes ran", "",
+	"Messages per second, medians of the rounds (and how many they were) in which senders and receiver together used less than",
+	"1.3 CPUs, so that they mostly shared one, or slept; and of the others, those in which a cache line took at most 200 ns there and back",
+	"between the two CPUs just before, and those in which it took longer.", "",
+	(table(["", "on one CPU", "on two, near", "on two, far"]; [$names[] | rounds(.) as $all
+		| [., ($all | medians(.busy < 1.3)), ($all | medians(.busy >= 1.3 and .line <= 200)), ($all | medians(.busy >= 1.3 and .line > 200))]]) | .[])
+	end;
+
 def frame_section:
 	numbers($figures; "frame"; 1) as $sizes
 	| if $sizes == [] then empty else
@@ -160,4 +181,4 @@ def limit_section:
  else "", "### The receiver reads every byte", stream_tables("touch"; 1; "free") end),
 (if sizes_of("single"; 1; "free") == [] then empty
  else "", "### One message per turn of the sender's loop", stream_tables("single"; 1; "free") end),
-frame_section, many_section, crowd_section, rate_section, echo_section, calls_section, idle_section, limit_section
+frame_section, many_section, crowd_section, rate_section, echo_section, calls_section, idle_section, limit_section, where_section
