@@ -12,7 +12,7 @@ def numbers($figures; kind; at):
 	[$figures | keys[] | split("/") | select(.[0] == kind) | .[at] | tonumber] | unique;
 
 # The transports that have figures "PREFIX/TRANSPORT", in the order of the list.
-def transport_order: ["evchan", "evchan-corked", "evchan-wait", "evchan-in-place", "bufferevent",
+def transport_order: ["evchan", "evchan-corked", "evchan-wait", "evchan-interval", "evchan-in-place", "bufferevent",
 	"bufferevent-plain", "socket", "pipe", "seqpacket", "zmq", "nng", "libqb", "eventfd", "memcpy",
 	"spin", "pacing"];
 def transports_of($figures; prefixes):

@@ -7,6 +7,7 @@ include "publish";
 
 index_figures as $figures
 | def colours: {"evchan": "#d62728", "evchan-corked": "#ff7f0e", "evchan-wait": "#8c564b", "evchan-in-place": "#e377c2",
+	"evchan-interval": "#f4a6a6",
 	"bufferevent": "#1f77b4", "bufferevent-plain": "#8fb8de", "socket": "#17becf", "pipe": "#2ca02c",
 	"seqpacket": "#bcbd22", "zmq": "#9467bd", "nng": "#c5a3d9", "libqb": "#7f7f7f", "pacing": "#bbbbbb"};
 def colour: colours[.] // "#000000";
