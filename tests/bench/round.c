@@ -248,10 +248,12 @@ static void measure(struct round *round, struct moment *begin, struct moment *en
 }
 
 /* Senders notice that the receiver is gone, in a grace that all have together. Where a
- * transport does not tell them, they are ended. */
+ * transport does not tell them, or they sleep until the next message is due, they are
+ * ended. */
 static void end_senders(const struct round *round)
 {
-	double grace = round->setup->transport->is_not_told ? 0 : GRACE_SECONDS;
+	bool is_told = !round->setup->transport->is_not_told && round->setup->rate == 0;
+	double grace = is_told ? GRACE_SECONDS : 0;
 	uint64_t end = process_now_ns() + (uint64_t)(grace * 1e9);
 
 	for (unsigned i = 0; i < round->setup->senders; i++) {
