@@ -7,6 +7,9 @@
 
 def index_figures: [.figures[] | {key: .name, value: .}] | from_entries;
 
+# Names in the order of their numbers.
+def in_order: sort_by(split("/") | map(tonumber? // .));
+
 # The numbers at place `at` of the names that begin with `kind`, for example all sizes.
 def numbers($figures; kind; at):
 	[$figures | keys[] | split("/") | select(.[0] == kind) | .[at] | tonumber] | unique;
@@ -22,6 +25,15 @@ def transports_of($figures; prefixes):
 def median($figures; name): $figures[name] | if . == null then null else .median end;
 
 def ratio(a; b): if a == null or b == null or b == 0 then null else a / b end;
+
+def middle: sort | if . == [] then null elif length % 2 == 1 then .[length / 2 | floor]
+	else (.[length / 2] + .[length / 2 - 1]) / 2 end;
+
+# How many times one figure is another: the median of the ratios of their rounds. Rounds of the same number were measured
+# soon after each other, so a machine that changes meanwhile changes both.
+def times($figures; a; b):
+	[$figures[a, b] | .samples // []] as [$a, $b]
+	| [range([$a, $b | length] | min) | select($b[.] != 0) | $a[.] / $b[.]] | middle;
 
 # ---- Numbers ---------------------------------------------------------------------
 

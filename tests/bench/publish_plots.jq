@@ -53,7 +53,7 @@ def throughput:
 
 def ratios:
 	[1, 4, 16 | . as $s | {senders: $s, points: [stream_sizes($s)[]
-		| [., ratio(median($figures; stream_name(.; $s; "evchan")); median($figures; stream_name(.; $s; "bufferevent")))]
+		| [., times($figures; stream_name(.; $s; "evchan"); stream_name(.; $s; "bufferevent"))]
 		| select(.[1] != null)]} | select(.points | length > 0)] as $lines
 	| if $lines == [] then empty else
 	head("One way: evchan's messages per second, times bufferevent's"; "bytes per message"; "times"),

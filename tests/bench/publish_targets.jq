@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# What was asked for, beside what was measured: ratios within one run.
+# What was asked for, beside what was measured: ratios within one run, each the median of the ratios of its rounds.
 
 include "publish";
 
@@ -17,8 +17,11 @@ def target($text; $sense; $bound; $asked; values; format):
 def at_least($text; $bound; values): target($text; "least"; $bound; "at least \($bound)"; values; digits(3));
 def at_most($text; $bound; values): target($text; "most"; $bound; "at most \($bound)"; values; digits(3));
 
-def stream($f; $size; $senders; $t): median($f; "stream/\($size)/\($senders)/free/\($t)");
-def best($f; $size; $senders; $peers): [$peers[] | stream($f; $size; $senders; .) | select(. != null)] | max;
+def stream_times($f; $size; $senders; $a; $b):
+	"stream/\($size)/\($senders)/free" as $where | times($f; "\($where)/\($a)"; "\($where)/\($b)");
+# Times the best of them is the least of the times.
+def times_best($f; $size; $senders; $peers):
+	[$peers[] | stream_times($f; $size; $senders; "evchan"; .) | select(. != null)] | min;
 
 def frame_ns($f): [1555200, 12441600, 99532800 | median($f; "frame/\(.)/free/evchan-in-place")
 	| if . == null then null else 1e9 / . end];
@@ -35,44 +38,44 @@ def target_rows($f):
 	| [
 	(1024, 256, 64 | . as $size
 		| at_least("\($size | bytes) bytes, 1, 4, 16 senders: times bufferevent"; 10;
-			(1, 4, 16 | ratio(stream($f; $size; .; "evchan"); stream($f; $size; .; "bufferevent"))))),
+			(1, 4, 16 | stream_times($f; $size; .; "evchan"; "bufferevent")))),
 	at_least("16 bytes, 1, 4, 16 senders: times bufferevent"; 7;
-		(1, 4, 16 | ratio(stream($f; 16; .; "evchan"); stream($f; 16; .; "bufferevent")))),
+		(1, 4, 16 | stream_times($f; 16; .; "evchan"; "bufferevent"))),
 	(16, 64, 256, 1024 | . as $size
 		| at_least("\($size | bytes) bytes, 1, 4, 16 senders: times the best of libzmq, nng, libqb"; 8;
-			(1, 4, 16 | ratio(stream($f; $size; .; "evchan"); best($f; $size; .; ["zmq", "nng", "libqb"]))))),
+			(1, 4, 16 | times_best($f; $size; .; ["zmq", "nng", "libqb"])))),
 	(16, 64, 256, 1024 | . as $size
 		| at_least("the same with SEQPACKET and pipe, written by hand, among them: \($size | bytes) bytes"; 8;
-			(1, 4, 16 | ratio(stream($f; $size; .; "evchan"); best($f; $size; .; ["zmq", "nng", "libqb", "seqpacket", "pipe"]))))),
+			(1, 4, 16 | times_best($f; $size; .; ["zmq", "nng", "libqb", "seqpacket", "pipe"])))),
 	(("evchan", "evchan-corked") as $t
 		| at_least("16 Ki, 1 Mi, 12.4 M bytes, \($t): share of plain memcpy"; 0.85;
-			(16384, 1048576, 12441600 | ratio(stream($f; .; 1; $t); stream($f; .; 1; "memcpy"))))),
+			(16384, 1048576, 12441600 | stream_times($f; .; 1; $t; "memcpy")))),
 	(frame_ns($f) as $ns | at_most("in place, 1.56 M, 12.4 M, 99.5 M bytes: time per frame, times the least"; 1.25;
 		($ns[] | ratio(.; $ns | map(select(. != null)) | min)))),
 	at_most("round trip, free, apart, together: p50, times eventfd and epoll"; 1.15;
-		($placements[] | ratio(median($f; "echo/64/\(.)/evchan/p50"); median($f; "echo/64/\(.)/eventfd/p50")))),
+		($placements[] | times($f; "echo/64/\(.)/evchan/p50"; "echo/64/\(.)/eventfd/p50"))),
 	target("p50, times bufferevent's"; "most"; 1; "below 1";
-		($placements[] | ratio(median($f; "echo/64/\(.)/evchan/p50"); median($f; "echo/64/\(.)/bufferevent/p50"))); digits(3)),
+		($placements[] | times($f; "echo/64/\(.)/evchan/p50"; "echo/64/\(.)/bufferevent/p50")); digits(3)),
 	at_most("p99, times bufferevent's"; 1.2;
-		($placements[] | ratio(median($f; "echo/64/\(.)/evchan/p99"); median($f; "echo/64/\(.)/bufferevent/p99")))),
+		($placements[] | times($f; "echo/64/\(.)/evchan/p99"; "echo/64/\(.)/bufferevent/p99"))),
 	at_most("1,000 and 10,000 messages/s: CPU per message, times bufferevent's"; 0.6;
-		(1000, 10000 | ratio(median($f; "rate/\(.)/free/evchan/cpu"); median($f; "rate/\(.)/free/bufferevent/cpu")))),
+		(1000, 10000 | times($f; "rate/\(.)/free/evchan/cpu"; "rate/\(.)/free/bufferevent/cpu"))),
 	at_most("100,000 messages/s: CPU per message, times bufferevent's"; 0.3;
-		ratio(median($f; "rate/100000/free/evchan/cpu"); median($f; "rate/100000/free/bufferevent/cpu"))),
+		times($f; "rate/100000/free/evchan/cpu"; "rate/100000/free/bufferevent/cpu")),
 	at_most("1,000 and 10,000 messages/s: the same, the receiver asks to be woken each 5 ms at most (evchan-interval)"; 0.6;
-		(1000, 10000 | ratio(median($f; "rate/\(.)/free/evchan-interval/cpu"); median($f; "rate/\(.)/free/bufferevent/cpu")))),
+		(1000, 10000 | times($f; "rate/\(.)/free/evchan-interval/cpu"; "rate/\(.)/free/bufferevent/cpu"))),
 	at_most("100,000 messages/s: the same"; 0.3;
-		ratio(median($f; "rate/100000/free/evchan-interval/cpu"); median($f; "rate/100000/free/bufferevent/cpu"))),
+		times($f; "rate/100000/free/evchan-interval/cpu"; "rate/100000/free/bufferevent/cpu")),
 	["1,000, 10,000, 100,000 messages/s: evchan's, times bufferevent's, both without what pacing costs", "",
 		([(1000, 10000, 100000 | ratio(without_pacing($f; .; "evchan"); without_pacing($f; .; "bufferevent"))) | digits(3)] | join(", ")), ""],
 	["1,000, 10,000, 100,000 messages/s: the bare eventfd's CPU, times bufferevent's: the floor", "",
-		([(1000, 10000, 100000 | ratio(median($f; "rate/\(.)/free/eventfd/cpu"); median($f; "rate/\(.)/free/bufferevent/cpu"))) | digits(3)] | join(", ")), ""],
+		([(1000, 10000, 100000 | times($f; "rate/\(.)/free/eventfd/cpu"; "rate/\(.)/free/bufferevent/cpu")) | digits(3)] | join(", ")), ""],
 	at_most("full flow, 64 bytes: system calls per message, both sides"; 0.01; calls($f; "stream/64/1/free/evchan")),
 	at_most("1,000 idle connections: system calls per second"; 0; median($f; "idle/1000/evchan/calls")),
 	at_least("64 bytes, 16 and 64 senders: share of one sender's speed"; 0.9;
-		(16, 64 | ratio(median($f; "many/64/\(.)/free/evchan"); median($f; "many/64/1/free/evchan")))),
+		(16, 64 | times($f; "many/64/\(.)/free/evchan"; "many/64/1/free/evchan"))),
 	at_least("1,000 connected, 1 sends: share of 1 connected"; 0.95;
-		ratio(median($f; "crowd/1/1000/evchan"); median($f; "crowd/1/1/evchan"))),
+		times($f; "crowd/1/1000/evchan"; "crowd/1/1/evchan")),
 	at_most("an idle connection but for its ring, both sides: KiB"; 24; median($f; "idle/1000/evchan/memory"))
 	];
 
