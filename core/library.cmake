@@ -92,9 +92,13 @@ function(_evchan_library_usage target suffix on public private)
 endfunction()
 
 function(_evchan_library_install name targets headers)
-	install(TARGETS ${targets} EXPORT ${name}-targets)
+	# Each shared library is a component of its own, see packages.cmake.
+	install(TARGETS ${targets} EXPORT ${name}-targets
+		LIBRARY COMPONENT ${name} NAMELINK_COMPONENT development
+		ARCHIVE COMPONENT development)
 	list(TRANSFORM headers PREPEND ${PROJECT_SOURCE_DIR}/include/evchan/)
-	install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/evchan)
+	install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/evchan
+		COMPONENT development)
 
 	# The .pc file finds its prefix from where it lies itself, so that an installed tree can be moved.
 	set(pkgconfig ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
@@ -104,7 +108,7 @@ function(_evchan_library_install name targets headers)
 	cmake_path(APPEND EVCHAN_PC_INCLUDEDIR "\${prefix}" ${CMAKE_INSTALL_INCLUDEDIR})
 	configure_file(${name}.pc.in ${name}.pc @ONLY)
 	install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc
-		DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+		DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
 	set(package ${CMAKE_INSTALL_LIBDIR}/cmake/${name})
 	configure_package_config_file(${name}-config.cmake.in
@@ -115,6 +119,7 @@ function(_evchan_library_install name targets headers)
 	install(FILES
 		${CMAKE_CURRENT_BINARY_DIR}/${name}-config.cmake
 		${CMAKE_CURRENT_BINARY_DIR}/${name}-config-version.cmake
-		DESTINATION ${package})
-	install(EXPORT ${name}-targets NAMESPACE evchan:: DESTINATION ${package})
+		DESTINATION ${package} COMPONENT development)
+	install(EXPORT ${name}-targets NAMESPACE evchan:: DESTINATION ${package}
+		COMPONENT development)
 endfunction()
