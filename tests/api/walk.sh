@@ -220,3 +220,90 @@ walk_document() {
 	done
 	[ "$blocks" -gt 0 ] || fail "$1 has no blocks"
 }
+
+# ---- Of README alone -----------------------------------------------------------
+
+# Short enough for a reader to take in at once.
+check_length() {
+	local lines
+	lines=$(grep -c . "$work/fragments.c")
+	[ "$lines" -gt 0 ] && [ "$lines" -lt 40 ] ||
+		fail "the sample has $lines lines, it should have less than 40"
+}
+
+# The program that the fragments of README are parts of: without an argument it receives, otherwise it sends that text.
+main_of_fragments() {
+	cat <<-'END'
+		int main(int argc, char **argv)
+		{
+			struct evchan_sender_options options = EVCHAN_SENDER_OPTIONS_INIT;
+			struct event_base *base = event_base_new();
+			struct evchan_proto_sender *proto;
+			struct evchan_proto_types *types;
+			struct evchan_sender *sender;
+			struct evchan_loop *loop;
+
+			setvbuf(stdout, NULL, _IOLBF, 0);
+			if (!base || evchan_libevent_loop_new(&loop, base) < 0 || evchan_proto_types_new(&types) < 0 ||
+					evchan_proto_types_add(types, &log_record__descriptor, 0) < 0)
+				return 2;
+			if (argc == 1)
+				receive(base, loop, types);
+			options.label = "sample";
+			options.flags = EVCHAN_SENDER_WAIT;
+			if (evchan_sender_new(&sender, NULL, ADDRESS, &options, NULL, NULL) < 0 ||
+					evchan_proto_sender_new(&proto, sender, types) < 0 ||
+					send_record(proto, argv[1]) < 0 || evchan_drain_wait(sender, 10000) < 0)
+				return 1;
+			evchan_proto_sender_free(proto);
+			evchan_sender_free(sender);
+			return 0;
+		}
+	END
+}
+
+# The fragments, with the includes, the message type and the main() that a reader has to add; in $work/project.
+compile_fragments() {
+	local project=$work/project
+	mkdir "$project"
+	cat >"$project/log.proto" <<-'END'
+		syntax = "proto3";
+		message LogRecord {
+		  string text = 1;
+		}
+	END
+	protoc-c -I"$project" --c_out="$project" "$project/log.proto"
+	{
+		printf '#include <%s>\n' stdio.h stdlib.h event2/event.h evchan/libevent.h evchan/proto.h
+		echo '#include "log.pb-c.h"'
+		sed 's/"\/run\/app\/log"/ADDRESS/' "$work/fragments.c"
+		main_of_fragments
+	} >"$project/readme.c"
+	{
+		echo 'cmake_minimum_required(VERSION 3.25)'
+		echo 'project(readme C)'
+		echo 'add_executable(program readme.c log.pb-c.c)'
+		echo "target_compile_definitions(program PRIVATE ADDRESS=\"$project/socket\")"
+		echo 'target_compile_options(program PRIVATE -Wall -Wextra -Wno-unused-parameter -Werror)'
+		cat "$work/fragments.cmake"
+	} >"$project/CMakeLists.txt"
+	{
+		"$EVCHAN_CMAKE" -S "$project" -B "$project/build" &&
+			"$EVCHAN_CMAKE" --build "$project/build"
+	} >"$work/project.log" 2>&1 || {
+		cat "$work/project.log"
+		fail 'the fragments are no project'
+	}
+}
+
+run_fragments() {
+	local program=$work/project/build/program receiver
+	"$program" >"$work/project/output" &
+	receiver=$!
+	"$program" 'through the ring' || fail 'the sample cannot send'
+	"$program" 'and again' || fail 'the sample cannot send again'
+	kill "$receiver"
+	wait_for "$receiver"
+	printf 'sample: %s\n' 'through the ring' 'and again' >"$work/project/expected"
+	expect_same "$work/project/output" "$work/project/expected" 'what the sample has received'
+}
