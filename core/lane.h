@@ -58,6 +58,7 @@ struct evchan_lane {
 
 	struct list rest_link;         /* in the receiver's resting list until that is looked at */
 	uint64_t messages_at_rest;     /* when it last went there */
+	uint64_t messages_at_spin;     /* when it was last watched, see lane_slip.c */
 
 	struct bell bell;
 	struct control_socket control;
@@ -110,6 +111,8 @@ struct lane_looks {
 
 /* lane_slip.c: before each look; maybe waits for a microsecond, so that it finds more. */
 void lane_slip(struct evchan_lane *lane, struct lane_looks *looks);
+/* lane_slip.c: before the lane sleeps; whether there is something now that was not there before. */
+bool lane_spin(struct evchan_lane *lane);
 
 /* Reads what the sender has said on its control socket. Callback: hung_up, error; from_loop, so all. */
 void lane_look_at_control(struct evchan_lane *lane);

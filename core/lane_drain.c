@@ -143,6 +143,8 @@ int lane_next(struct evchan_lane *lane)
 		/* Asleep until the tail moves. Releasing comes first: the sender may be asleep for
 		 * want of the very room that is being given back. */
 		lane_release(lane);
+		if (lane_spin(lane))
+			continue;
 		r = ring_reader_arm(&lane->reader, lane_rest(lane));
 		if (r <= 0)
 			break;

@@ -27,14 +27,16 @@ static bool lane_may_rest(const struct evchan_lane *lane)
 
 	/* Who pulls has no loop to wait in, and means "now". */
 	return receiver->options.wake_interval_ms && !receiver_is_pulled(receiver) &&
-	       !receiver->is_shutting_down && lane->messages != lane->messages_at_rest;
+			!receiver->is_shutting_down &&
+			lane->messages != lane->messages_at_rest;
 }
 
 static uint64_t lane_wake_bytes(const struct evchan_lane *lane)
 {
 	uint64_t bytes = lane->receiver->options.wake_bytes;
 
-	return bytes && bytes < lane->reader.capacity / 2 ? bytes : lane->reader.capacity / 2;
+	return bytes && bytes < lane->reader.capacity / 2 ? bytes
+							  : lane->reader.capacity / 2;
 }
 
 uint64_t lane_rest(struct evchan_lane *lane)
@@ -44,8 +46,9 @@ uint64_t lane_rest(struct evchan_lane *lane)
 
 	if (!lane_may_rest(lane))
 		return 1;
-	if (!receiver->rest_timer_set && loop->ops->timer_set(loop, receiver->rest_timer,
-						 receiver->options.wake_interval_ms) < 0)
+	if (!receiver->rest_timer_set &&
+			loop->ops->timer_set(loop, receiver->rest_timer,
+					receiver->options.wake_interval_ms) < 0)
 		return 1;
 	receiver->rest_timer_set = true;
 	if (!list_is_linked(&lane->rest_link))
@@ -71,5 +74,6 @@ int receiver_rest_init(struct evchan_receiver *receiver)
 {
 	struct evchan_loop *loop = receiver->loop;
 
-	return loop->ops->timer_add(loop, &receiver->rest_timer, rest_timer_fired, receiver);
+	return loop->ops->timer_add(
+			loop, &receiver->rest_timer, rest_timer_fired, receiver);
 }

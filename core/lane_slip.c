@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeping a distance to a sender in full flow.
+ * Waiting on the processor instead of in the loop: to keep a distance to a sender in full flow, and by option
+ * (evchan_receiver_options.spin_us) for the next message.
  *
  * A receiver that has caught up reads the tail after every message, and so takes its cache line away from the
  * sender, which needs it back for the next one. Between two processors that share no cache that costs both of them ten
@@ -10,8 +11,12 @@
  *
  * It never delays the first messages that are found in a turn, nor anybody else: not while another lane has work,
  * and only so often in one turn of the loop, however the sender behaves.
+ *
+ * The option is the opposite: the tail is watched all the time, for as long as the application thinks that being
+ * woken costs. Once for each time that something was delivered, so that an idle lane costs nothing.
  */
 
+#include "clock.h"
 #include "lane.h"
 #include "processor_pause.h"
 #include "receiver.h"
@@ -24,6 +29,14 @@
 /* In one turn of the loop, all lanes together. */
 #define SLIPS_PER_TURN 32
 
+/* Looks between two looks at the clock, which cost more. */
+#define SPIN_LOOKS 16
+
+static bool others_have_work(const struct evchan_receiver *receiver)
+{
+	return !list_is_empty(&receiver->ready) || !list_is_empty(&receiver->unfinished);
+}
+
 void lane_slip(struct evchan_lane *lane, struct lane_looks *looks)
 {
 	struct evchan_receiver *receiver = lane->receiver;
@@ -31,10 +44,37 @@ void lane_slip(struct evchan_lane *lane, struct lane_looks *looks)
 
 	looks->number++;
 	looks->messages = 0;
-	if (!is_close || receiver->slips >= SLIPS_PER_TURN || !list_is_empty(&receiver->ready) ||
-			!list_is_empty(&receiver->unfinished))
+	if (!is_close || receiver->slips >= SLIPS_PER_TURN || others_have_work(receiver))
 		return;
 	receiver->slips++;
 	for (int i = 0; i < SLIP_PAUSES; i++)
 		processor_pause();
+}
+
+static bool lane_may_spin(const struct evchan_lane *lane)
+{
+	const struct evchan_receiver *receiver = lane->receiver;
+
+	return receiver->options.spin_us && lane->messages != lane->messages_at_spin &&
+			!receiver_is_pulled(receiver) && !receiver->is_shutting_down &&
+			!others_have_work(receiver);
+}
+
+bool lane_spin(struct evchan_lane *lane)
+{
+	uint64_t end;
+
+	if (!lane_may_spin(lane))
+		return false;
+	lane->messages_at_spin = lane->messages;
+	end = clock_nanoseconds() + lane->receiver->options.spin_us * UINT64_C(1000);
+	do {
+		for (int i = 0; i < SPIN_LOOKS; i++) {
+			/* An impossible tail is found, and said, by the look that follows. */
+			if (ring_reader_unread(&lane->reader))
+				return true;
+			processor_pause();
+		}
+	} while (clock_nanoseconds() < end);
+	return false;
 }

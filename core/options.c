@@ -36,6 +36,7 @@
 
 /* Longer is no pause between two looks but a mistake of units. */
 #define WAKE_INTERVAL_MAX_MS 1000
+#define SPIN_MAX_US 1000
 
 #define KIBIBYTE ((uint64_t)1 << 10)
 #define MEBIBYTE ((uint64_t)1 << 20)
@@ -130,6 +131,8 @@ static int check_receiver(const struct evchan_receiver_options *options)
 	if (options->wake_interval_ms > WAKE_INTERVAL_MAX_MS)
 		return -EINVAL;
 	if (options->wake_bytes && !options->wake_interval_ms)
+		return -EINVAL;
+	if (options->spin_us > SPIN_MAX_US || options->reserved)
 		return -EINVAL;
 	if (!list_is_valid(options->allow_uids, options->allow_uid_count))
 		return -EINVAL;

@@ -325,10 +325,16 @@ struct evchan_receiver_options {
 	uint32_t wake_interval_ms;
 	uint32_t wake_bytes;         /* of a lane that wait wake at once all the same; default,
 	                              * and at most: half its ring. With an interval only */
+	/** Microseconds for which a lane that has delivered something is watched before its next message has to wake the
+	 *  loop: spares the wake-up where messages or answers follow each other that fast, and takes CPU time and the
+	 *  loop's attention for so long where they do not. Never while another lane has work. At most 1000; 0: off.
+	 *  Without a loop it has no effect. */
+	uint32_t spin_us;
+	uint32_t reserved;           /* 0 */
 };
 #define EVCHAN_RECEIVER_OPTIONS_INIT \
 	{ sizeof(struct evchan_receiver_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-	  NULL, 0, NULL, 0, 0, 0 }
+	  NULL, 0, NULL, 0, 0, 0, 0, 0 }
 
 /** Counters of a receiver; they only ever rise, but for what is so much "now". Grows
  *  at the end, filled by the library. */

@@ -34,6 +34,7 @@
 /* Messages under one cork. Few enough for the receiver to read while the next are
  * written. */
 #define CORK_MESSAGES 32
+#define SPIN_US 50
 
 static void check(int r, const char *what)
 {
@@ -303,7 +304,8 @@ static void on_error(struct evchan_receiver *receiver, struct evchan_lane *lane,
 	process_die("evchan: %s", text);
 }
 
-static void receive_every(struct receiver_task *task, uint32_t wake_interval_ms)
+static void receive_with(
+		struct receiver_task *task, uint32_t wake_interval_ms, uint32_t spin_us)
 {
 	struct sink sink = { .task = task };
 	struct evchan_receiver_callbacks callbacks = EVCHAN_RECEIVER_CALLBACKS_INIT;
@@ -316,6 +318,7 @@ static void receive_every(struct receiver_task *task, uint32_t wake_interval_ms)
 	callbacks.joined = on_joined;
 	callbacks.error = on_error;
 	options.wake_interval_ms = wake_interval_ms;
+	options.spin_us = spin_us;
 	check(evchan_receiver_new(&receiver, loop, task->address, &options, &callbacks,
 			      &sink),
 			"evchan_receiver_new");
@@ -328,13 +331,19 @@ static void receive_every(struct receiver_task *task, uint32_t wake_interval_ms)
 
 static void receive_in_loop(struct receiver_task *task)
 {
-	receive_every(task, 0);
+	receive_with(task, 0, 0);
 }
 
 /* Looks once in 5 milliseconds while messages flow. */
 static void receive_with_interval(struct receiver_task *task)
 {
-	receive_every(task, 5);
+	receive_with(task, 5, 0);
+}
+
+/* Watches for a while before it sleeps. */
+static void receive_spinning(struct receiver_task *task)
+{
+	receive_with(task, 0, SPIN_US);
 }
 
 static void receive_waiting(struct receiver_task *task)
@@ -410,8 +419,10 @@ static void on_connected(struct evchan_sender *sender, int resumed, void *arg)
 	end->has_begun = true;
 }
 
-static struct evchan_receiver *open_echo(struct end *end, struct evchan_loop *loop)
+static struct evchan_receiver *open_echo(
+		struct end *end, struct evchan_loop *loop, uint32_t spin_us)
 {
+	struct evchan_receiver_options receiver_options = EVCHAN_RECEIVER_OPTIONS_INIT;
 	struct evchan_sender_options options;
 	struct evchan_receiver_callbacks receiving = EVCHAN_RECEIVER_CALLBACKS_INIT;
 	struct evchan_sender_callbacks sending = EVCHAN_SENDER_CALLBACKS_INIT;
@@ -423,8 +434,9 @@ static struct evchan_receiver *open_echo(struct end *end, struct evchan_loop *lo
 	evutil_snprintf(answer, sizeof(answer), "%s-answer", end->task->address);
 	receiving.message = on_echo;
 	receiving.error = on_error;
-	check(evchan_receiver_new(&receiver, loop, asks ? answer : question, NULL,
-			      &receiving, end),
+	receiver_options.spin_us = spin_us;
+	check(evchan_receiver_new(&receiver, loop, asks ? answer : question,
+			      &receiver_options, &receiving, end),
 			"evchan_receiver_new");
 	sending.connected = on_connected;
 	sender_options(&options, end->task->capacity);
@@ -435,13 +447,13 @@ static struct evchan_receiver *open_echo(struct end *end, struct evchan_loop *lo
 	return receiver;
 }
 
-static void echo(struct echo_task *task)
+static void echo_with(struct echo_task *task, uint32_t spin_us)
 {
 	struct end end = { .task = task };
 	struct evchan_loop *loop = make_loop(&end.base);
 	struct evchan_receiver *receiver;
 
-	receiver = open_echo(&end, loop);
+	receiver = open_echo(&end, loop, spin_us);
 	if (task->echo.asks)
 		transport_ready(task->echo.board);
 	event_base_dispatch(end.base);
@@ -449,6 +461,16 @@ static void echo(struct echo_task *task)
 	evchan_receiver_free(receiver);
 	evchan_libevent_loop_free(loop);
 	event_base_free(end.base);
+}
+
+static void echo(struct echo_task *task)
+{
+	echo_with(task, 0);
+}
+
+static void echo_spinning(struct echo_task *task)
+{
+	echo_with(task, SPIN_US);
 }
 
 const struct transport transport_evchan = {
@@ -474,6 +496,15 @@ const struct transport transport_evchan_interval = {
 	.is_paced = true,
 	.send = send_plain,
 	.receive = receive_with_interval,
+};
+
+const struct transport transport_evchan_spin = {
+	.name = "evchan-spin",
+	.is_extra = true,
+	.is_paced = true,
+	.send = send_plain,
+	.receive = receive_spinning,
+	.echo = echo_spinning,
 };
 
 const struct transport transport_evchan_wait = {

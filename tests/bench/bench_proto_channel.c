@@ -8,6 +8,13 @@
  *	stock         protobuf-c's pack, a bufferevent on a UNIX stream socket, protobuf-c's unpack
  *	stock-tuned   the same as fast as it gets (bench_proto_stock.c)
  *
+ * and then frames of 12.4 MB (4K, YUV 4:2:0) in a protobuf message, every byte of which is written before, and read after:
+ *
+ *	frame-in-place   evchan_proto_writer: written in the ring, read in the ring
+ *	frame-packed     evchan_proto_send(): written elsewhere, copied once, read in the ring
+ *	frame-lane       the same lane, with protobuf-c's pack into it and unpack out of it
+ *	frame-socket     protobuf-c's pack, a bufferevent on a UNIX stream socket, protobuf-c's unpack
+ *
  *	--quick, --repeat ROUNDS, --seconds SECONDS, --ways NAME,...
  *
  * The ways take turns, round by round, so that a slow phase of the machine hits all of them. A round has new
@@ -68,7 +75,7 @@ bool channel_count(struct channel_round *round)
 	uint64_t now, count = ++round->count;
 
 	/* The clock costs as much as a record. */
-	if (count % 256)
+	if (count % round->clock_every)
 		return false;
 	now = process_now_ns();
 	if (!round->begin_count) {
@@ -88,6 +95,17 @@ bool channel_count(struct channel_round *round)
 
 /* ---- Rounds ---------------------------------------------------------------------------------- */
 
+/* What is sent. The ways of ours come first, and are compared with the others. */
+static const struct group {
+	const char *unit;
+	double unit_per_second;
+	unsigned first, our_count, count; /* among the ways */
+	unsigned clock_every;
+} groups[] = {
+	{ "million/s", 1e6, 0, 2, 5, 256 },
+	{ "frames/s", 1, 5, 2, 4, 1 },
+};
+
 static const struct way {
 	const char *name;
 	void (*send)(struct channel_round *round);
@@ -98,6 +116,10 @@ static const struct way {
 	{ "raw", channel_send_raw, channel_receive_raw },
 	{ "stock", channel_send_stock, channel_receive_stock },
 	{ "stock-tuned", channel_send_tuned, channel_receive_tuned },
+	{ "frame-in-place", frame_send_in_place, frame_receive_in_place },
+	{ "frame-packed", frame_send_packed, frame_receive_in_place },
+	{ "frame-lane", frame_send_stock_packed, frame_receive_stock_unpacked },
+	{ "frame-socket", frame_send_socket, frame_receive_socket },
 };
 #define WAY_COUNT (sizeof(ways) / sizeof(ways[0]))
 
@@ -128,15 +150,15 @@ static void run_sender(void *arg)
 
 /* What is measured in a round. */
 enum figure {
-	RATE,         /* million records per second */
-	SENDER_CPU,   /* ns for a record */
+	RATE,         /* messages per second */
+	SENDER_CPU,   /* ns for a message */
 	RECEIVER_CPU, /* the same */
 	BOTH_CPU,
 	FIGURE_COUNT
 };
 
-static void run_round(const struct way *way, enum placement placement,
-		double figures[FIGURE_COUNT])
+static void run_round(const struct group *group, const struct way *way,
+		enum placement placement, double figures[FIGURE_COUNT])
 {
 	static unsigned number;
 	struct channel_round *round = mmap(NULL, sizeof(*round), PROT_READ | PROT_WRITE,
@@ -152,6 +174,7 @@ static void run_round(const struct way *way, enum placement placement,
 	snprintf(round->address, sizeof(round->address), "@evchan-bench-proto-%ld-%u",
 			(long)getpid(), number++);
 	round->seconds = seconds;
+	round->clock_every = group->clock_every;
 	receiver = process_start(run_receiver, &task);
 	while (!atomic_load(&round->is_open) && !process_has_ended(receiver))
 		process_sleep(0.0002);
@@ -159,7 +182,7 @@ static void run_round(const struct way *way, enum placement placement,
 	if (!process_wait(receiver, 60))
 		process_die("%s: a round does not end", way->name);
 	count = (double)round->count;
-	figures[RATE] = round->rate / 1e6;
+	figures[RATE] = round->rate;
 	figures[SENDER_CPU] = (double)process_cpu_ns(sender) / count;
 	figures[RECEIVER_CPU] = (double)round->receiver_ns / count;
 	figures[BOTH_CPU] = figures[SENDER_CPU] + figures[RECEIVER_CPU];
@@ -216,25 +239,27 @@ static void print_ratio(const struct results *results, enum figure figure, unsig
 	printf(" [%5.2f %5.2f]", ratios[0], ratios[rounds - 1]);
 }
 
-static void print_results(const struct results *results)
+static void print_results(const struct results *results, const struct group *group)
 {
-	printf("  %-13s %11s %10s %12s %9s\n", "", "million/s", "sender ns",
+	unsigned others = group->first + group->our_count;
+	unsigned end = group->first + group->count;
+
+	printf("  %-14s %11s %12s %12s %12s\n", "", group->unit, "sender ns",
 			"receiver ns", "both ns");
-	for (unsigned way = 0; way < WAY_COUNT; way++) {
+	for (unsigned way = group->first; way < end; way++) {
 		if (!is_wanted[way])
 			continue;
-		printf("  %-13s %11.2f %10.1f %12.1f %9.1f\n", ways[way].name,
-				median_of(results, way, RATE),
+		printf("  %-14s %11.2f %12.1f %12.1f %12.1f\n", ways[way].name,
+				median_of(results, way, RATE) / group->unit_per_second,
 				median_of(results, way, SENDER_CPU),
 				median_of(results, way, RECEIVER_CPU),
 				median_of(results, way, BOTH_CPU));
 	}
-	/* Against what is typed. */
-	for (unsigned one = 0; one < 2; one++) {
-		for (unsigned other = 2; other < WAY_COUNT; other++) {
+	for (unsigned one = group->first; one < others; one++) {
+		for (unsigned other = others; other < end; other++) {
 			if (!is_wanted[one] || !is_wanted[other])
 				continue;
-			printf("  %-12s / %-11s  rate", ways[one].name, ways[other].name);
+			printf("  %-14s / %-12s  rate", ways[one].name, ways[other].name);
 			print_ratio(results, RATE, one, other);
 			printf("  CPU");
 			print_ratio(results, BOTH_CPU, one, other);
@@ -243,17 +268,36 @@ static void print_results(const struct results *results)
 	}
 }
 
-static void compare_ways(enum placement placement)
+static bool group_is_wanted(const struct group *group)
+{
+	for (unsigned i = 0; i < group->count; i++)
+		if (is_wanted[group->first + i])
+			return true;
+	return false;
+}
+
+static void compare_ways(const struct group *group, enum placement placement)
 {
 	static struct results results;
 
 	for (unsigned round = 0; round < rounds; round++)
-		for (unsigned way = 0; way < WAY_COUNT; way++)
+		for (unsigned way = group->first; way < group->first + group->count;
+				way++)
 			if (is_wanted[way])
-				run_round(&ways[way], placement,
+				run_round(group, &ways[way], placement,
 						results.figures[way][round]);
 	printf("%s\n", placement_name(placement));
-	print_results(&results);
+	print_results(&results, group);
+}
+
+static void compare_group(const struct group *group, const char *what, size_t bytes)
+{
+	if (!group_is_wanted(group))
+		return;
+	printf("%s of %zu bytes: medians of %u rounds of %.2f s, ratios [min max]\n",
+			what, bytes, rounds, seconds);
+	compare_ways(group, PLACEMENT_APART);
+	compare_ways(group, PLACEMENT_TOGETHER);
 }
 
 /* ---- Options --------------------------------------------------------------------------------- */
@@ -305,11 +349,8 @@ int main(int argc, char **argv)
 	for (unsigned way = 0; way < WAY_COUNT; way++)
 		is_wanted[way] = true;
 	read_options(argc, argv);
-	printf("log records of %zu bytes: medians of %u rounds of %.2f s, ratios [min "
-	       "max]\n",
-			protobuf_c_message_get_packed_size(&channel_record(1000)->base),
-			rounds, seconds);
-	compare_ways(PLACEMENT_APART);
-	compare_ways(PLACEMENT_TOGETHER);
+	compare_group(&groups[0], "log records",
+			protobuf_c_message_get_packed_size(&channel_record(1000)->base));
+	compare_group(&groups[1], "frames", FRAME_BYTES);
 	return 0;
 }

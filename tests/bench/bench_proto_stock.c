@@ -251,3 +251,83 @@ void channel_receive_tuned(struct channel_round *round)
 	tune(&end);
 	receive_on(&end, on_readable);
 }
+
+/* ---- Frames, tuned ------------------------------------------------------------------------------ */
+
+/* Packed straight into the output, in one piece. */
+static void add_frame(struct stock_end *end, struct evbuffer *output)
+{
+	const ProtobufCMessage *frame = &frame_in_memory(end->number++)->base;
+	uint32_t size = (uint32_t)protobuf_c_message_get_packed_size(frame);
+	struct evbuffer_iovec space;
+
+	if (evbuffer_reserve_space(output, (ev_ssize_t)(HEADER + size), &space, 1) != 1)
+		process_die("no memory for the output");
+	memcpy(space.iov_base, &size, HEADER);
+	protobuf_c_message_pack(frame, (uint8_t *)space.iov_base + HEADER);
+	space.iov_len = HEADER + size;
+	evbuffer_commit_space(output, &space, 1);
+}
+
+static void on_writable_frames(struct bufferevent *bufferevent, void *arg)
+{
+	struct evbuffer *output = bufferevent_get_output(bufferevent);
+
+	while (evbuffer_get_length(output) < FRAME_BYTES)
+		add_frame(arg, output);
+}
+
+/* Room in one piece for the frame that has begun, or joining its pieces would copy it once more. */
+static void expect_frame(struct evbuffer *input)
+{
+	uint8_t header[HEADER];
+	size_t have = evbuffer_get_length(input);
+
+	if (evbuffer_copyout(input, header, HEADER) == (ev_ssize_t)HEADER &&
+			HEADER + length_at(header) > have)
+		(void)evbuffer_expand(input, HEADER + length_at(header) - have);
+}
+
+static void on_readable_frames(struct bufferevent *bufferevent, void *arg)
+{
+	struct evbuffer *input = bufferevent_get_input(bufferevent);
+	struct stock_end *end = arg;
+	uint8_t *bytes;
+	uint32_t length;
+
+	while (join_frame(input)) {
+		Evchan__Example__VideoFrame *frame;
+
+		bytes = evbuffer_pullup(input, (ev_ssize_t)HEADER);
+		length = length_at(bytes);
+		bytes = evbuffer_pullup(input, (ev_ssize_t)(HEADER + length));
+		frame = evchan__example__video_frame__unpack(
+				NULL, length, bytes + HEADER);
+		if (!frame)
+			process_die("protobuf-c cannot unpack");
+		if (frame_read(end->round, frame))
+			event_base_loopbreak(end->base);
+		evchan__example__video_frame__free_unpacked(frame, NULL);
+		evbuffer_drain(input, HEADER + length);
+	}
+	expect_frame(input);
+}
+
+void frame_send_socket(struct channel_round *round)
+{
+	struct stock_end end = { 0 };
+
+	open_end(&end, round, round->fds[1]);
+	tune(&end);
+	bufferevent_setwatermark(end.bufferevent, EV_WRITE, OUTPUT_LOW, 0);
+	send_on(&end, on_writable_frames);
+}
+
+void frame_receive_socket(struct channel_round *round)
+{
+	struct stock_end end = { 0 };
+
+	open_end(&end, round, round->fds[0]);
+	tune(&end);
+	receive_on(&end, on_readable_frames);
+}

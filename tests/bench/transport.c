@@ -24,6 +24,7 @@ const struct transport *const transports[] = {
 	&transport_evchan,
 	&transport_evchan_corked,
 	&transport_evchan_interval,
+	&transport_evchan_spin,
 	&transport_evchan_wait,
 	&transport_evchan_in_place,
 	&transport_bufferevent,

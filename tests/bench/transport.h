@@ -93,6 +93,7 @@ extern const struct transport *const transports[];
 extern const struct transport transport_evchan;
 extern const struct transport transport_evchan_corked;
 extern const struct transport transport_evchan_interval;
+extern const struct transport transport_evchan_spin;
 extern const struct transport transport_evchan_wait;
 extern const struct transport transport_bufferevent;
 extern const struct transport transport_bufferevent_plain;

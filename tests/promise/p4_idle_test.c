@@ -32,6 +32,7 @@ struct idle_case {
 	const char *backend;
 	enum evchan_bell bell;
 	uint32_t wake_interval_ms;
+	uint32_t spin_us;
 };
 
 struct gates {
@@ -91,6 +92,7 @@ static void idle_receiver(void *arg)
 	stage_open(&stage, gates->this->backend);
 	options.hello_timeout_ms = HELLO_TIMEOUT_MS;
 	options.wake_interval_ms = gates->this->wake_interval_ms;
+	options.spin_us = gates->this->spin_us;
 	test_receiver_open(&receiver, &stage, scene_address(), &options);
 	stage_pass_gate(&stage, gates->end);
 	CHECK_EQUAL(receiver.calls[HEARD_ERROR], 0);
@@ -196,23 +198,24 @@ static void idle_uses_nothing(void **state)
 	scene_join(processes[IDLERS]);
 }
 
-#define IDLE(backend, bell, interval) \
+#define IDLE(backend, bell, interval, spin) \
 	{ \
-		"idle_uses_nothing on " backend ", " #bell ", interval " #interval, \
+		"idle_uses_nothing on " backend ", " #bell ", interval " #interval \
+		", spin " #spin, \
 				idle_uses_nothing, scene_set_up, scene_tear_down, \
 				&(struct idle_case) \
 		{ \
-			backend, EVCHAN_BELL_##bell, interval \
+			backend, EVCHAN_BELL_##bell, interval, spin \
 		} \
 	}
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IDLE("epoll", EVENTFD, 0),
-		IDLE("epoll", PIPE, 5),
-		IDLE("poll", PIPE, 0),
-		IDLE("select", SOCKET, 0),
+		IDLE("epoll", EVENTFD, 0, 1000),
+		IDLE("epoll", PIPE, 5, 0),
+		IDLE("poll", PIPE, 0, 0),
+		IDLE("select", SOCKET, 0, 0),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

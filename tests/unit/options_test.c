@@ -235,6 +235,7 @@ static void receiver_values_are_kept(void **state)
 	given.allow_uid_count = 2;
 	given.wake_interval_ms = 1000;
 	given.wake_bytes = 10;
+	given.spin_us = 1000;
 	assert_int_equal(options_read_receiver(&options, &given), 0);
 	assert_int_equal(options.max_senders_per_uid, 7);
 	assert_int_equal(options.max_uid_bytes, 54321);
@@ -280,6 +281,12 @@ static void receiver_nonsense_is_refused(void **state)
 	assert_int_equal(read_receiver(&given), -EINVAL);
 	given = receiver_init;
 	given.wake_bytes = 1; /* without an interval */
+	assert_int_equal(read_receiver(&given), -EINVAL);
+	given = receiver_init;
+	given.spin_us = 1001;
+	assert_int_equal(read_receiver(&given), -EINVAL);
+	given = receiver_init;
+	given.reserved = 1;
 	assert_int_equal(read_receiver(&given), -EINVAL);
 	given = receiver_init;
 	given.allow_uid_count = 1;
