@@ -6,6 +6,9 @@
  *
  * A hold that is released before the callback has returned leaves the arena to the callback, which may still read the
  * message.
+ *
+ * Where the receiver copies messages the held bytes are a copy of their own, elsewhere than those that were decoded. The
+ * message is then decoded once more from there, into an arena of its own, and the callback keeps what it has.
  */
 
 #include <errno.h>
@@ -30,6 +33,37 @@ static struct dispatch *find_dispatch(const struct evchan_proto_receiver *proto,
 	return dispatch;
 }
 
+/* Decodes the bytes that are held. Errors: those of decode_message(). */
+static int decode_again(
+		const struct evchan_proto_receiver *proto, struct proto_held *made)
+{
+	const struct evchan_message *raw = made->message.raw;
+	const struct known_type *known = types_by_id(proto->types, raw->type);
+	struct evchan_proto_problem problem;
+	int r;
+
+	r = evchan_proto_arena_new(&made->arena, proto->arena_limit);
+	if (r < 0)
+		return r;
+	r = decode_message(&made->message.message, made->arena, known->plan, raw->data,
+			raw->size, &proto->rules, &problem);
+	if (r < 0)
+		evchan_proto_arena_free(made->arena);
+	return r;
+}
+
+/* Fills `made`, whose raw message is held already. */
+static int take_message(const struct evchan_proto_receiver *proto,
+		struct dispatch *dispatch, struct proto_held *made)
+{
+	if (made->message.raw->data != dispatch->message.raw->data)
+		return decode_again(proto, made);
+	made->message.message = dispatch->message.message;
+	made->arena = dispatch->arena;
+	dispatch->arena = NULL;
+	return 0;
+}
+
 int evchan_proto_hold(const struct evchan_proto_message **held,
 		struct evchan_proto_receiver *proto,
 		const struct evchan_proto_message *message)
@@ -50,10 +84,13 @@ int evchan_proto_hold(const struct evchan_proto_message **held,
 		free(made);
 		return r;
 	}
-	made->message.message = message->message;
-	made->arena = dispatch->arena;
+	r = take_message(proto, dispatch, made);
+	if (r < 0) {
+		evchan_message_release(made->message.raw);
+		free(made);
+		return r;
+	}
 	made->dispatch = dispatch;
-	dispatch->arena = NULL;
 	dispatch->held = made;
 	*held = &made->message;
 	return 0;
@@ -67,12 +104,12 @@ void evchan_proto_release(const struct evchan_proto_message *held)
 	if (!held)
 		return;
 	evchan_message_release(made->message.raw);
-	if (made->dispatch) {
-		made->dispatch->arena = made->arena;
+	if (made->dispatch)
 		made->dispatch->held = NULL;
-	} else {
+	if (made->dispatch && !made->dispatch->arena)
+		made->dispatch->arena = made->arena;
+	else
 		evchan_proto_arena_free(made->arena);
-	}
 	free(made);
 }
 

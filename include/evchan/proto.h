@@ -268,7 +268,7 @@ struct evchan_proto_message {
 /** What to do with a lane that sends what cannot be decoded, or types that do not fit. */
 enum evchan_proto_policy {
 	EVCHAN_PROTO_KEEP_LANE = 0,  /* tell, count, go on with its next message */
-	EVCHAN_PROTO_EVICT_LANE = 1, /* tell, then evchan_lane_evict() with the reason */
+	EVCHAN_PROTO_EVICT_LANE = 1, /* evchan_lane_evict() with the reason, then tell */
 };
 
 /** Every member may be NULL. */
@@ -328,7 +328,8 @@ EVCHAN_API void evchan_proto_left(struct evchan_proto_receiver *proto, struct ev
 
 /**
  * Keeps the message of the running callback, with all it points to, after the callback has returned: it stays in the
- * ring (evchan_message_hold()) and its arena is set aside.
+ * ring (evchan_message_hold()) and its arena is set aside. Of a receiver that copies messages (EVCHAN_RECEIVER_COPY) `held` is
+ * decoded anew from the copy that is held: after the callback only what it points to stays.
  * Errors: those of evchan_message_hold(); -EINVAL not the message being dispatched.
  */
 EVCHAN_API int evchan_proto_hold(const struct evchan_proto_message **held,

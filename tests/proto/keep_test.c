@@ -35,6 +35,19 @@ static int set_up(void **state)
 	return 0;
 }
 
+static int set_up_copying(void **state)
+{
+	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
+	struct keeping *keeping = calloc(1, sizeof(*keeping));
+
+	options.flags = EVCHAN_RECEIVER_COPY;
+	scene_set_up(state);
+	typed_channel_open(&keeping->channel, 65536, &options, NULL);
+	keeping->channel.arg = keeping;
+	*state = keeping;
+	return 0;
+}
+
 static int tear_down(void **state)
 {
 	struct keeping *keeping = *state;
@@ -112,6 +125,54 @@ static void held_messages_stay(void **state)
 	evchan_proto_release(NULL);
 	held_bytes = test_sender_unconsumed(&keeping->channel.sender);
 	assert_int_equal(held_bytes, 0);
+}
+
+static void hold_copied(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
+{
+	struct keeping *keeping = channel->arg;
+
+	CHECK_EQUAL(evchan_proto_hold(&keeping->held[keeping->count], channel->receiving,
+				    message),
+			0);
+	/* What the callback has stays as it is until it returns. */
+	assert_number(keeping, message->message, keeping->count);
+	keeping->count++;
+}
+
+/* A receiver that copies messages uses one buffer for all of them: what is held must not point there. */
+static void held_messages_of_a_copying_receiver_stay(void **state)
+{
+	struct keeping *keeping = *state;
+
+	keeping->channel.act = hold_copied;
+	send_many(keeping);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_number(keeping, keeping->held[i]->message, i);
+		evchan_proto_release(keeping->held[i]);
+	}
+}
+
+static void hold_copied_and_release(
+		struct typed_channel *channel, const struct evchan_proto_message *message)
+{
+	struct keeping *keeping = channel->arg;
+	const struct evchan_proto_message *held;
+
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK_EQUAL(evchan_proto_hold(&held, channel->receiving, message), 0);
+		evchan_proto_release(held);
+	}
+	assert_number(keeping, message->message, keeping->count++);
+}
+
+/* The callback's own message outlives the hold. */
+static void released_messages_of_a_copying_receiver_stay_for_the_callback(void **state)
+{
+	struct keeping *keeping = *state;
+
+	keeping->channel.act = hold_copied_and_release;
+	send_many(keeping);
 }
 
 /* Detached messages depend on nothing, and the generated function frees them. */
@@ -305,6 +366,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KEEPING_TEST(held_messages_stay),
+		cmocka_unit_test_setup_teardown(held_messages_of_a_copying_receiver_stay,
+				set_up_copying, tear_down),
+		cmocka_unit_test_setup_teardown(
+				released_messages_of_a_copying_receiver_stay_for_the_callback,
+				set_up_copying, tear_down),
 		KEEPING_TEST(detached_messages_stay),
 		KEEPING_TEST(held_and_detached_at_once),
 		KEEPING_TEST(held_message_is_detached_later),
