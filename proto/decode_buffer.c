@@ -63,13 +63,15 @@ int evchan_proto_decode(const ProtobufCMessage **message,
 	const struct plan *plan;
 	int r;
 
+	if (!problem)
+		problem = &unwanted;
+	/* For what is wrong before the first byte is looked at. */
+	*problem = (struct evchan_proto_problem){ 0, "it was not looked at" };
 	r = options ? decode_read_options(&rules, options) : 0;
 	if (r < 0)
 		return r;
 	if (types)
 		types_freeze(types);
-	if (!problem)
-		problem = &unwanted;
 	plan = find_plan(types, descriptor);
 	if (!plan)
 		return decode_unplanned(

@@ -217,13 +217,15 @@ static void old_options_are_understood(void **state)
 	assert_int_equal(decode(bench, &evchan__test__tree__descriptor), 0);
 }
 
-/* Something that is no descriptor is refused. */
+/* Something that is no descriptor is refused, and a reason is given as for anything else. */
 static void descriptor_is_checked(void **state)
 {
 	ProtobufCMessageDescriptor broken = evchan__test__empty__descriptor;
+	struct bench *bench = *state;
 
 	broken.magic ^= 1;
-	assert_int_equal(decode(*state, &broken), -EINVAL);
+	assert_int_equal(decode(bench, &broken), -EINVAL);
+	assert_non_null(bench->problem.text);
 }
 
 #define BENCH_TEST(test) cmocka_unit_test_setup_teardown(test, open_bench, close_bench)
