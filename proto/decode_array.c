@@ -86,9 +86,10 @@ static size_t count_short_run(const uint8_t **at, const uint8_t *end, uint8_t ta
 	size_t count = 0;
 
 	for (;;) {
-		uint8_t length = *next;
+		uint8_t length = wire_load8(next);
 
-		if (length >= 0x80 || end - next < length + 3 || next[length + 1] != tag)
+		if (length >= 0x80 || end - next < length + 3 ||
+				wire_load8(next + length + 1) != tag)
 			break;
 		count++;
 		next += length + 2;
