@@ -172,8 +172,8 @@ static int refuse(struct evchan_proto_receiver *proto, const struct evchan_messa
 			"sender pid %ld uid %lu: message type %s (%lu), byte %zu: %s",
 			(long)peer.pid, (unsigned long)peer.uid, name,
 			(unsigned long)known->id, failure->offset, failure->why);
-	/* First, because the callback may free the receiver, and the lane with it. */
-	if (proto->evicts)
+	/* First, because the callback may free the receiver, and the lane with it. A lack of memory is not the sender's fault. */
+	if (proto->evicts && error != -ENOMEM)
 		(void)evchan_lane_evict(raw->lane, text);
 	if (proto->callbacks.undecodable) {
 		enter_callback(proto);

@@ -268,7 +268,8 @@ struct evchan_proto_message {
 /** What to do with a lane that sends what cannot be decoded, or types that do not fit. */
 enum evchan_proto_policy {
 	EVCHAN_PROTO_KEEP_LANE = 0,  /* tell, count, go on with its next message */
-	EVCHAN_PROTO_EVICT_LANE = 1, /* evchan_lane_evict() with the reason, then tell */
+	EVCHAN_PROTO_EVICT_LANE = 1, /* evchan_lane_evict() with the reason, then tell; a lack of
+	                              * memory on this side is only told */
 };
 
 /** Every member may be NULL. */
@@ -309,7 +310,7 @@ EVCHAN_API int evchan_proto_receiver_new(struct evchan_proto_receiver **proto,
 EVCHAN_API void evchan_proto_receiver_free(struct evchan_proto_receiver *proto);
 
 /** Calls `callback` for every message of this type. It may be NULL again.
- *  Errors: -ENOENT the type is not in the set; -ENOMEM. */
+ *  Errors: -ENOENT the type is not in the set. */
 EVCHAN_API int evchan_proto_on(struct evchan_proto_receiver *proto,
 		const ProtobufCMessageDescriptor *type,
 		void (*callback)(const struct evchan_proto_message *message, void *arg), void *arg);
@@ -343,8 +344,8 @@ struct evchan_proto_stats {
 	size_t size;
 	uint64_t decoded;      /* and given to a callback */
 	uint64_t unknown;      /* of no type that has a callback */
-	uint64_t undecodable;  /* not valid, or beyond a limit */
-	uint64_t incompatible; /* the sender has another idea of the type */
+	uint64_t undecodable;  /* told as such: not valid, beyond a limit, or incompatible */
+	uint64_t incompatible; /* of these: the sender has another idea of the type */
 };
 #define EVCHAN_PROTO_STATS_INIT { sizeof(struct evchan_proto_stats), 0, 0, 0, 0 }
 
