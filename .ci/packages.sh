@@ -13,7 +13,7 @@ set -euo pipefail
 packages_for() {
 	case $1 in
 	build) echo 'cmake ninja-build gcc libc6-dev pkg-config|pkgconf libevent-dev libprotobuf-c-dev protobuf-c-compiler' ;;
-	test) echo 'g++ libcmocka-dev libprotobuf-dev jq mandoc strace tmux valgrind wrk libuv1-dev libglib2.0-dev libnats-dev libsodium-dev' ;;
+	test) echo 'g++ python3 libcmocka-dev libprotobuf-dev jq mandoc strace tmux valgrind wrk libuv1-dev libglib2.0-dev libnats-dev libsodium-dev' ;;
 	# Not gcc-multilib: it conflicts with the cross compilers, gcc-12-multilib does not.
 	bench) echo 'libzmq3-dev libnng-dev libqb-dev gnuplot-nox jq libxml2-utils' ;;
 	# Debian's nats-server starts one on all interfaces where there is systemd: not for everybody who runs the tests.
