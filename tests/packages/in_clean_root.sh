@@ -63,6 +63,8 @@ check_package_files() {
 	for name in evchan evchan-libevent evchan-protobuf-c; do
 		pkg-config --exists --print-errors "$name" || fail "pkg-config $name"
 	done
+	[ "$(pkg-config --cflags --libs evchan | tr -d ' ')" = -levchan ] ||
+		fail "the compiler is sent to: $(pkg-config --cflags --libs evchan)"
 	ldconfig -p | grep -q 'libevchan-protobuf-c\.so\.0 ' || fail 'the loader does not know the libraries'
 	for name in evchan-receive evchan-send evchan-top evchan-stat evchan-nats; do
 		"$name" --version >/dev/null || fail "$name --version"
