@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "available.h"
+
 /* ---- Receivers ------------------------------------------------------------------------------- */
 
 static void make_receiver_at(
@@ -84,7 +86,7 @@ static void receiver_with_all_options(void)
 	options.allow_uid_count = 2;
 	options.allow_gids = gids;
 	options.allow_gid_count = 2;
-	options.bell = EVCHAN_BELL_EVENTFD;
+	options.bell = has_eventfd() ? EVCHAN_BELL_EVENTFD : EVCHAN_BELL_DEFAULT;
 	make_receiver_at("@evchan-faults-name", &options);
 }
 

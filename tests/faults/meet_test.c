@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#include "available.h"
+
 /* One message, and goodbye. */
 static void meet(struct world *world)
 {
@@ -36,9 +38,11 @@ static void meet_by_default(void)
 	meet_by(EVCHAN_BELL_DEFAULT, EVCHAN_BELL_DEFAULT);
 }
 
+/* By default where there is none. */
 static void meet_by_eventfd(void)
 {
-	meet_by(EVCHAN_BELL_EVENTFD, EVCHAN_BELL_DEFAULT);
+	meet_by(has_eventfd() ? EVCHAN_BELL_EVENTFD : EVCHAN_BELL_DEFAULT,
+			EVCHAN_BELL_DEFAULT);
 }
 
 static void meet_by_socket(void)
