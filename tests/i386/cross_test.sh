@@ -41,7 +41,8 @@ build_other() {
 	{
 		"$EVCHAN_CMAKE" -G "$EVCHAN_GENERATOR" -S "$EVCHAN_SOURCE_DIR" -B "$other_build" \
 			-DCMAKE_C_COMPILER="$CC" -DCMAKE_BUILD_TYPE=Debug -DEVCHAN_CORE_ONLY=ON \
-			-DEVCHAN_BUILD_SHARED=OFF -DEVCHAN_INSTALL=OFF "${options[@]}" &&
+			-DEVCHAN_BUILD_SHARED=OFF -DEVCHAN_INSTALL=OFF \
+			-DEVCHAN_EVENTFD="$EVCHAN_EVENTFD" -DEVCHAN_MEMFD="$EVCHAN_MEMFD" "${options[@]}" &&
 			"$EVCHAN_CMAKE" --build "$other_build" \
 				--target i386_layout_test i386_pair_test
 	} >"$work/build.log" 2>&1 || {

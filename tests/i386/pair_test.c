@@ -24,6 +24,7 @@
 
 #include <evchan/evchan.h>
 
+#include "../support/available.h"
 #include "../support/process.h"
 
 #define BITS ((unsigned)sizeof(void *) * CHAR_BIT)
@@ -178,8 +179,10 @@ static struct evchan_receiver *open_receiver(
 	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
 	struct evchan_receiver *receiver = NULL;
 
-	/* SOCKET is the sender's to ask for. */
-	options.bell = bell == EVCHAN_BELL_SOCKET ? EVCHAN_BELL_DEFAULT : bell;
+	/* SOCKET is the sender's to ask for; eventfds are not everywhere, and this loop has no edges. */
+	if (bell != EVCHAN_BELL_SOCKET &&
+			(bell != EVCHAN_BELL_EVENTFD || has_eventfd_for(false)))
+		options.bell = bell;
 	callbacks.joined = on_joined;
 	callbacks.left = on_left;
 	callbacks.error = on_error;
