@@ -6,7 +6,7 @@
 #	.ci/packages.sh --list PURPOSE... only prints the packages
 #
 # Purposes: build (the libraries and programs), test (tests/run), bench (peers to compare with), platforms (compilers and
-# emulators of tests/platforms/run), ci (the rest of .ci/run).
+# emulators of tests/platforms/run), macos (what gets the compiler of tests/platforms/macos), ci (the rest of .ci/run).
 # "a|b" is satisfied by either and installed as a.
 set -euo pipefail
 
@@ -19,8 +19,9 @@ packages_for() {
 	# Debian's nats-server starts one on all interfaces where there is systemd: not for everybody who runs the tests.
 	ci) echo 'git clang clang-format-14 clang-tidy-14 libclang-rt-14-dev spin gcc-12-multilib libc6-dev-i386 nats-server doxygen debootstrap lintian dpkg-dev abigail-tools' ;;
 	platforms) echo 'musl-tools linux-libc-dev qemu-user gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu' ;;
+	macos) echo 'npm|nodejs file' ;;
 	*)
-		echo "packages.sh: no such purpose: $1 (build, test, bench, platforms, ci)" >&2
+		echo "packages.sh: no such purpose: $1 (build, test, bench, platforms, macos, ci)" >&2
 		return 2
 		;;
 	esac

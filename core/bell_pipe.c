@@ -2,25 +2,16 @@
 /*
  * A pipe as a bell, for loops without edge-triggering and systems without eventfd. The read end never leaves
  * the listener, so nobody can make a read of it wait; it is always watched level-triggered.
- *
- * Surprising is only the ringer's side: writing to a pipe whose listener is gone raises SIGPIPE, which
- * kills by default, and a library must neither die of it nor touch the application's handler. Newer
- * kernels can be asked not to raise it. On others the signal is blocked in this thread, and, because it
- * is sent to the very thread that wrote, can be taken back there before anybody sees it.
  */
 
 #include "bell_kind.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bell_pipe.h"
 #include "descriptor.h"
-#include "linux_compat.h"
 
 /* Rings that are taken by one reset. More stay for the next: the bell is level-triggered. */
 #define RESET_BYTES 4096
@@ -40,9 +31,8 @@ static int make_pipe(int ends[2])
 	int r;
 
 	descriptor_begin();
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-		r = -errno;
-	} else {
+	r = bell_pipe_open(ends);
+	if (r == 0) {
 		r = own_both(ends);
 		if (r < 0) {
 			descriptor_close(ends[0]);
@@ -61,8 +51,6 @@ static int create(struct bell *bell, bool edge)
 	r = make_pipe(ends);
 	if (r < 0)
 		return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : -ENOTSUP;
-	/* One page instead of sixteen, of what one user may have in pipes: a hint needs no more. */
-	fcntl(ends[1], F_SETPIPE_SZ, RESET_BYTES);
 	*bell = (struct bell){ BELL_PIPE, false, ends[0], ends[1] };
 	return 0;
 }
@@ -72,68 +60,6 @@ static int reset(struct bell *bell)
 	char rings[RESET_BYTES];
 
 	return read(bell->watch_fd, rings, sizeof(rings)) == 0 ? -EPIPE : 0;
-}
-
-/* -ENOTSUP: this kernel cannot write without a signal. */
-static int write_without_signal(int fd)
-{
-	char byte = 0;
-	struct iovec vector = { &byte, 1 };
-
-	/* NOWAIT beside it, because the listener's process could clear O_NONBLOCK. */
-	if (linux_writev2(fd, &vector, 1, RWF_NOSIGNAL | RWF_NOWAIT) == 1)
-		return 0;
-	switch (errno) {
-	case EOPNOTSUPP: /* flag unknown */
-	case EINVAL:
-	case ENOSYS: /* Linux before 4.6 */
-	case EPERM:  /* a sandbox */
-		return -ENOTSUP;
-	default:
-		return -errno;
-	}
-}
-
-/* Takes back the signal that our own write has raised. */
-static void consume_sigpipe(const sigset_t *sigpipe)
-{
-	const struct timespec now = { 0, 0 };
-
-	while (sigtimedwait(sigpipe, NULL, &now) < 0 && errno == EINTR)
-		;
-}
-
-static int write_with_signal_blocked(int fd)
-{
-	sigset_t sigpipe, before, pending;
-	int r = 0;
-
-	sigemptyset(&sigpipe);
-	sigaddset(&sigpipe, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
-	sigpending(&pending);
-	if (write(fd, "", 1) < 0)
-		r = -errno;
-	/* One that was pending before is the application's; ours has merged with it. */
-	if (r == -EPIPE && !sigismember(&pending, SIGPIPE))
-		consume_sigpipe(&sigpipe);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r;
-}
-
-static int ring(int fd)
-{
-	/* Per thread, so that no two threads share it: it is learnt once by each. */
-	static _Thread_local bool must_block_signal;
-	int r = -ENOTSUP;
-
-	if (!must_block_signal)
-		r = write_without_signal(fd);
-	if (r == -ENOTSUP) {
-		must_block_signal = true;
-		r = write_with_signal_blocked(fd);
-	}
-	return r == -EAGAIN ? 0 : r;
 }
 
 static int check_ringer(int fd)
@@ -148,6 +74,6 @@ static int check_ringer(int fd)
 const struct bell_operations bell_pipe_operations = {
 	.create = create,
 	.reset = reset,
-	.ring = ring,
+	.ring = bell_pipe_ring,
 	.check_ringer = check_ringer,
 };

@@ -29,12 +29,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "descriptor.h"
+#include "disposal_thread.h"
 #include "idle_descriptor.h"
 #include "list.h"
 
@@ -59,7 +59,7 @@ struct item {
 struct worker {
 	struct list queue;
 	bool is_running; /* a thread is there, or is about to be started */
-	pid_t thread_id; /* of the last one that ran; 0 none */
+	long thread_id;  /* of the last one that ran; 0 none */
 	int idle;        /* of the running thread, if it closes descriptors */
 };
 
@@ -236,7 +236,7 @@ static void *run(void *arg)
 	struct worker *worker = arg;
 
 	enter();
-	worker->thread_id = (pid_t)syscall(SYS_gettid);
+	worker->thread_id = disposal_thread_self();
 	work_off_queue(worker);
 	leave();
 	return NULL;
@@ -335,7 +335,7 @@ void disposal_unmap(void *base, size_t size, struct disposal_account *account)
 	item->size = size;
 	/* From here on no child inherits it, so no child must ask what has become of it. Should this fail (it
 	 * does on no kernel with memfds), a child keeps an unused mapping. */
-	madvise(base, size, MADV_DONTFORK);
+	disposal_keep_from_children(base, size);
 	enter();
 	must_start = item_enqueue(item);
 	leave();
@@ -344,20 +344,13 @@ void disposal_unmap(void *base, size_t size, struct disposal_account *account)
 	errno = saved;
 }
 
-/* Whether the thread that ran last has left the kernel, too. */
-static bool thread_is_gone(pid_t thread_id)
-{
-	return thread_id == 0 ||
-	       (syscall(SYS_tgkill, getpid(), thread_id, 0) < 0 && errno == ESRCH);
-}
-
 static bool worker_is_done(struct worker *worker)
 {
 	bool must_start, is_done;
 
 	enter();
 	is_done = !worker->is_running && list_is_empty(&worker->queue) &&
-		  thread_is_gone(worker->thread_id);
+		  (worker->thread_id == 0 || disposal_thread_is_gone(worker->thread_id));
 	/* In a child that has inherited a queue and disposed of nothing itself. */
 	must_start = !worker->is_running && !list_is_empty(&worker->queue);
 	worker->is_running |= must_start;

@@ -261,7 +261,9 @@ static bool guest_ring_is_mapped(struct guest *guest, const struct evchan_lane *
 	for (link = lanes->next; link != lanes; link = link->next) {
 		struct evchan_lane *other = CONTAINER_OF(link, struct evchan_lane, link);
 
-		if (other->reader.memory.device == lane->reader.memory.device &&
+		/* 0: a system that tells objects apart by nothing. There the ids below are all there is. */
+		if (lane->reader.memory.inode != 0 &&
+				other->reader.memory.device == lane->reader.memory.device &&
 				other->reader.memory.inode == lane->reader.memory.inode)
 			return true;
 		if (other->peer.uid == lane->peer.uid &&

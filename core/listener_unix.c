@@ -58,7 +58,7 @@ static int open_directory(struct listener *listener, const char *path)
 
 	snprintf(directory, sizeof(directory), "%.*s", length, path);
 	descriptor_begin();
-	r = unix_socket_own(open(length ? directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC),
+	r = unix_socket_own(unix_socket_open_directory(length ? directory : "."),
 			&listener->directory_fd);
 	descriptor_end();
 	return r;
@@ -97,7 +97,7 @@ static bool is_named(const struct listener *listener, const char *name, uint64_t
 	struct stat named;
 
 	return fstatat(listener->directory_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_dev == device && named.st_ino == inode;
+			(uint64_t)named.st_dev == device && named.st_ino == inode;
 }
 
 /* Locks an open lock file. Returns 0; 1: it is no longer the path's; -EADDRINUSE; -EACCES; others. */
@@ -111,7 +111,7 @@ static int lock(const struct listener *listener, int fd, const char *lock_name)
 		return -EACCES;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
-	return !is_named(listener, lock_name, opened.st_dev, opened.st_ino);
+	return !is_named(listener, lock_name, (uint64_t)opened.st_dev, opened.st_ino);
 }
 
 static void lock_name_of(char *lock_name, const struct address *address)
@@ -199,7 +199,7 @@ static int bind_path(struct listener *listener, const struct address *address, m
 	listener->owns_path = true;
 	if (fstatat(listener->directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	listener->device = status.st_dev;
+	listener->device = (uint64_t)status.st_dev;
 	listener->inode = status.st_ino;
 	return fchmodat(listener->directory_fd, name, mode, 0) < 0 ? -errno : 0;
 }
@@ -341,7 +341,7 @@ int listener_accept(struct listener *listener, int *fd)
 		forbid_waiting(listener->fd);
 	descriptor_begin();
 	do
-		r = unix_socket_own(accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), fd);
+		r = unix_socket_own(unix_socket_accept(listener->fd), fd);
 	while (r == -EINTR);
 	descriptor_end();
 	return r < 0 ? accept_error(r) : 0;
@@ -377,7 +377,8 @@ static void unlink_path(const struct listener *listener)
 	 * that is there now is another's. */
 	lock_name_of(lock_name, &listener->address);
 	if (fstat(listener->lock_fd, &lock_file) == 0 &&
-			is_named(listener, lock_name, lock_file.st_dev, lock_file.st_ino))
+			is_named(listener, lock_name, (uint64_t)lock_file.st_dev,
+					lock_file.st_ino))
 		unlinkat(listener->directory_fd, lock_name, 0);
 }
 

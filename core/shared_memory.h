@@ -27,7 +27,7 @@ struct shared_memory {
 	size_t header_size; /* bytes, whole pages */
 	size_t data_size;   /* bytes, whole pages or 0 */
 	int fd;             /* the owner's descriptor, in descriptor.h's table; -1 none */
-	uint64_t device;    /* identity of the object, st_dev and st_ino */
+	uint64_t device;    /* identity of the object, st_dev and st_ino; inode 0: none */
 	uint64_t inode;
 };
 #define SHARED_MEMORY_NONE { NULL, 0, 0, -1, 0, 0 }

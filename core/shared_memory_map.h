@@ -43,6 +43,10 @@ void shared_memory_unmap(struct shared_memory *memory, struct disposal_account *
  */
 int shared_memory_set_size(const struct shared_memory *memory, unsigned flags);
 
+/* Its pages up to `size`, without mapping them. In shared_memory_allocate_*.c. Errors: -ENOSPC, -ENOMEM and others of
+ * posix_fallocate. */
+int shared_memory_allocate(int fd, off_t size);
+
 /* Writes a zero to each page of a new object's mapping. */
 void shared_memory_touch(const struct shared_memory *memory);
 

@@ -7,13 +7,8 @@
 #include "shared_memory_map.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* Large enough that the calls do not count; small enough that a signal handler waits a few milliseconds. */
-#define ALLOCATION_STEP ((off_t)16 << 20)
-#define ALLOCATION_STEP_MIN ((off_t)64 << 10)
 
 /* Growing a file above the limit raises SIGXFSZ, which kills by default. */
 static int check_size_limit(off_t size)
@@ -27,31 +22,6 @@ static int check_size_limit(off_t size)
 	return 0;
 }
 
-/*
- * Newer kernels let nothing but SIGKILL interrupt this. On others a call that a signal interrupts gives back
- * what it had allocated, so with a fast enough timer in the application a large step would never
- * end. Each interruption halves it; the least takes microseconds.
- */
-static int allocate(int fd, off_t size)
-{
-	off_t done = 0, step = ALLOCATION_STEP;
-
-	while (done < size) {
-		int error;
-
-		if (step > size - done)
-			step = size - done;
-		error = posix_fallocate(fd, done, step);
-		if (error == 0)
-			done += step;
-		else if (error != EINTR)
-			return -error;
-		else if (step > ALLOCATION_STEP_MIN)
-			step /= 2;
-	}
-	return 0;
-}
-
 int shared_memory_set_size(const struct shared_memory *memory, unsigned flags)
 {
 	off_t size = shared_memory_object_size(memory);
@@ -62,7 +32,7 @@ int shared_memory_set_size(const struct shared_memory *memory, unsigned flags)
 		return r;
 	if (ftruncate(memory->fd, size) < 0)
 		return -errno;
-	return flags & SHARED_MEMORY_LAZY ? 0 : allocate(memory->fd, size);
+	return flags & SHARED_MEMORY_LAZY ? 0 : shared_memory_allocate(memory->fd, size);
 }
 
 void shared_memory_touch(const struct shared_memory *memory)

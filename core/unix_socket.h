@@ -16,6 +16,12 @@ int unix_socket_new(int *fd);
  */
 int unix_socket_own(int made, int *fd);
 
+/* accept(2): the new socket is close-on-exec and non-blocking. Returns it, or -1 with errno. */
+int unix_socket_accept(int listener);
+
+/* A directory to name files in, close-on-exec. Returns it, or -1 with errno. */
+int unix_socket_open_directory(const char *path);
+
 /* Whether `fd`, from the application, is a UNIX stream socket that listens, or one that is connected.
  * Errors: -EBADF; -ENOTSOCK; -EINVAL neither. */
 int unix_socket_check(int fd, bool *listens);

@@ -136,7 +136,7 @@ void allow_uid(struct evchan_receiver_options *receiver, uid_t **list, const cha
 		receiver->flags |= EVCHAN_RECEIVER_ANY_UID;
 		return;
 	}
-	longer = reallocarray(*list, receiver->allow_uid_count + 1, sizeof(*longer));
+	longer = realloc(*list, (receiver->allow_uid_count + 1) * sizeof(*longer));
 	if (!longer)
 		usage_error("--allow-uid: out of memory");
 	/* The highest number means "no user" to the kernel. */

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 shopt -s nullglob
 
 failed=0
-libc='<(sys/|linux/)?[a-z0-9_]+\.h>'
+libc='<(sys/|linux/|mach/)?[a-z0-9_]+\.h>'
 libevent='<(event2/[a-z_]+|event|ev(dns|http|rpc|util))\.h>'
 protobuf='<protobuf-c/protobuf-c\.h>'
 evchan='<evchan/[a-z]+\.h>'

@@ -1,8 +1,9 @@
 # What the scripts of this folder know of the targets; each sources it. choose_target TARGET sets
-#	compiler emulator flags link_flags processor static
+#	compiler archiver emulator flags link_flags system processor static cmake_options
 # An emulator is a command with its arguments.
 
 targets='musl musl-static arm64 armhf s390x'
+compiled_targets='macos'
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # Dependencies outside the tree: of what version and for what target is in the name.
@@ -15,9 +16,12 @@ die() {
 
 choose_target() {
 	emulator=''
+	archiver=ar
 	link_flags=''
 	static=''
 	flags=''
+	system=Linux
+	cmake_options=()
 	case $1 in
 	musl | musl-static)
 		compiler=musl-gcc
@@ -32,7 +36,9 @@ choose_target() {
 	arm64) cross aarch64 aarch64-linux-gnu ;;
 	armhf) cross arm arm-linux-gnueabihf ;;
 	s390x) cross s390x s390x-linux-gnu ;;
-	*) die "no such target: $1 (there are: $targets)" ;;
+	macos-arm64) macos arm64 ;;
+	macos-x86_64) macos x86_64 ;;
+	*) die "no such target: $1 (there are: $targets $compiled_targets)" ;;
 	esac
 }
 
@@ -41,6 +47,16 @@ cross() {
 	processor=$1
 	compiler=$2-gcc
 	emulator="qemu-$1 -L /usr/$2"
+}
+
+# macos PROCESSOR: the compiler that tests/platforms/macos has made. Nothing that is linked can run here, so nothing changes it.
+macos() {
+	system=Darwin
+	processor=$1
+	compiler=$cache/zig/$1-cc
+	archiver=$cache/zig/ar
+	cmake_options=(-DCMAKE_AR="$archiver" -DCMAKE_RANLIB="$cache/zig/ranlib" -DCMAKE_OSX_SYSROOT= -DCMAKE_OSX_ARCHITECTURES=
+		-DCMAKE_INSTALL_NAME_TOOL="$(command -v true)")
 }
 
 # Whether what is compiled runs; if not, says why.
