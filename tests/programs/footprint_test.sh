@@ -28,6 +28,16 @@ ring_bytes() {
 	echo "$sum"
 }
 
+# pipe_ends PID MODE: pipes that a process reads (lr-x) or writes (l-wx).
+pipe_ends() {
+	ls -l "/proc/$1/fd" | sed -nE "s/^$2.* -> (pipe:.*)/\\1/p" | sort -u
+}
+
+# Other pipes are libevent's own or of whoever runs this.
+pipes_to_receiver() {
+	comm -12 <(pipe_ends "$1" l-wx) <(pipe_ends "$receiver" lr-x) | wc -l
+}
+
 lanes_are() {
 	[ "$(descriptors "$receiver")" = $((before + 2 * $1)) ]
 }
@@ -54,5 +64,5 @@ echo "sender: $(descriptors "$last") descriptors in all, of which 3 are the lane
 echo "shared, mapped by a sender: $(ring_bytes "$last") bytes"
 [ $((private * 1024 / senders)) -le 8192 ] || fail 'a lane takes more private memory than 8 KiB'
 [ "$(ring_bytes "$last")" = $((4096 + 262144 + 4096)) ] || fail 'a sender maps more than header, ring and page'
-of_lane=$(ls -l "/proc/$last/fd" | grep -cE 'socket:|\[eventfd\]|memfd:evchan')
+of_lane=$(($(ls -l "/proc/$last/fd" | grep -cE 'socket:|\[eventfd\]|memfd:evchan') + $(pipes_to_receiver "$last")))
 [ "$of_lane" = 3 ] || fail "a sender has $of_lane descriptors for its lane instead of 3"
