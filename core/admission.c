@@ -24,9 +24,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "disposal.h"
+#include "user.h"
 
 struct admission_user {
 	struct list link; /* in admission.users */
@@ -58,7 +58,7 @@ int admission_init(struct admission *admission,
 	list_init(&admission->users);
 	/* The effective uid is what SO_PEERCRED shows of this process to others: same
 	 * user, both ways. */
-	admission->own_uid = geteuid();
+	admission->own_uid = user_own();
 	admission->any_uid = options->flags & EVCHAN_RECEIVER_ANY_UID;
 	admission->max_senders = options->max_senders;
 	admission->max_senders_per_uid = options->max_senders_per_uid;

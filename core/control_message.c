@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <evchan/system.h>
+
 #include "wire_bytes.h"
 
 #define FRAME_HEADER 4u

@@ -47,6 +47,9 @@ void control_socket_init(struct control_socket *control, int fd);
  */
 int control_socket_adopt(struct control_socket *control, int fd);
 
+/* Whether `fd`, from the application, can be adopted or listens. Errors: as above. */
+int control_socket_check(int fd);
+
 /*
  * Connects to a listener, non-blocking: on AF_UNIX it succeeds or fails at once.
  * Errors: -ENOENT, -ECONNREFUSED nobody is there; -EAGAIN the backlog is full; -EACCES; -ENOTDIR; -ENAMETOOLONG; -EPROTOTYPE; -EMFILE;
@@ -84,6 +87,9 @@ int control_socket_send(struct control_socket *control, const unsigned char *fra
  * 10.4). Errors: -EPIPE hang-up (ECONNRESET included); -ENOMEM nothing was queued (ENOBUFS included): the ring is owed. */
 int control_socket_ring(struct control_socket *control);
 
+/* Whether a first frame that was sent can still be taken, with its descriptors, when this process is gone. */
+bool control_socket_outlives_sender(void);
+
 #define CONTROL_DESCRIPTORS_MAX 2 /* what a good first frame carries at most */
 
 /* What came with the first frame. */
@@ -109,6 +115,9 @@ int control_socket_receive(struct control_socket *control, enum control_type *ty
 		const unsigned char **frame, struct control_arrival *arrival,
 		struct disposal_account *account);
 
+/* Whether the peer is gone; frames of it may still be there. */
+bool control_socket_has_hung_up(const struct control_socket *control);
+
 /* Whether the first frame is there whole: then a receive may need descriptors. Receives none itself. */
 bool control_socket_has_first(const struct control_socket *control);
 
@@ -118,6 +127,9 @@ bool control_socket_has_first(const struct control_socket *control);
  * what it queues, which may block). Harmless the second time.
  */
 void control_socket_deinit(struct control_socket *control, struct disposal_account *account);
+
+/* Ends the connection and nothing else: whoever watches it is told. */
+void control_socket_shut(struct control_socket *control);
 
 /* In a forked child: closes the child's copy, no shutdown (the socket is the parent's). */
 void control_socket_abandon(struct control_socket *control);

@@ -21,6 +21,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -239,6 +240,21 @@ void descriptor_close(int fd)
 		close(fd);
 	table_unlock();
 	errno = saved;
+}
+
+bool descriptor_has_room(int fd, unsigned wanted)
+{
+	int fds[4], r = 0;
+	unsigned count = 0;
+
+	/* Closed at once, and ours alone: no fork needs to know of them. */
+	descriptor_begin();
+	while (count < wanted && (r = fcntl(fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+		fds[count++] = r;
+	while (count)
+		close(fds[--count]);
+	descriptor_end();
+	return r >= 0;
 }
 
 unsigned descriptor_count(void)

@@ -34,6 +34,9 @@ void descriptor_disown(int fd);
  * for descriptors whose close cannot block; others go to disposal.h. errno is kept. */
 void descriptor_close(int fd);
 
+/* Whether this process could open so many descriptors now (at most 4). `fd` is one that is open. */
+bool descriptor_has_room(int fd, unsigned wanted);
+
 /* How many descriptors the table has: for tests. */
 unsigned descriptor_count(void);
 

@@ -13,12 +13,9 @@
 #include "guest.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <evchan/loop.h>
 
@@ -497,19 +494,12 @@ static void guest_log_joined(const struct evchan_receiver *receiver, const struc
 			(unsigned long)lane->peer.uid);
 }
 
-/* Whether its sender is gone. One that lives keeps its ring, and can be told to come back. */
-static bool guest_has_hung_up(const struct guest *guest)
-{
-	struct pollfd look = { .fd = guest->control.fd };
-
-	return poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
-}
-
 /* There is not enough of what admitting takes. Whether the guest is still there: then its hello, queued or taken, is all
  * that is left of its sender. Callback: error. */
 static bool guest_wait_for_room(struct guest *guest, enum control_refusal refusal)
 {
-	if (!guest_has_hung_up(guest)) {
+	/* A sender that lives keeps its ring, and can be told to come back. */
+	if (!control_socket_has_hung_up(&guest->control)) {
 		guest_refuse(guest, refusal, NULL);
 		return false;
 	}
@@ -619,15 +609,7 @@ static bool guest_wait(struct guest *guest)
  * ring may be all that is left of its sender. */
 static bool guest_has_descriptors(const struct guest *guest)
 {
-	int fds[4], count = 0, r = 0;
-
-	descriptor_begin();
-	while (count < 4 && (r = fcntl(guest->control.fd, F_DUPFD_CLOEXEC, 0)) >= 0)
-		fds[count++] = r;
-	while (count)
-		close(fds[--count]);
-	descriptor_end();
-	return r >= 0;
+	return descriptor_has_room(guest->control.fd, 4);
 }
 
 bool guest_look(struct guest *guest)

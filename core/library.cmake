@@ -84,6 +84,10 @@ function(_evchan_library_usage target suffix on public private)
 		$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
 		$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
 		$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+	# What this system's own headers lack.
+	if(WIN32)
+		target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/core/windows)
+	endif()
 	foreach(other IN LISTS on)
 		if(suffix STREQUAL "" AND NOT EVCHAN_BUILD_SHARED)
 			target_link_libraries(${target} PUBLIC ${other}_static)

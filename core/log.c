@@ -30,6 +30,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "at_fork.h"
+
 #define LINE_MAX_BYTES 511
 
 struct hook {
@@ -54,7 +56,7 @@ static void after_fork(void)
 /* Fails only without memory, and then what is lost is a log line in a child. */
 static void install_fork_handlers(void)
 {
-	(void)pthread_atfork(before_fork, after_fork, after_fork);
+	(void)at_fork(before_fork, after_fork, after_fork);
 }
 
 static struct hook exchange_hook(const struct hook *replacement)

@@ -20,7 +20,6 @@
 #include "handle.h"
 #include "observe_message.h"
 #include "options.h"
-#include "unix_socket.h"
 
 /* Frames taken per wake-up: a page and a bit. The watch is level-triggered, and all that was read is told. */
 #define OBSERVER_FRAMES_PER_LOOK 32
@@ -103,11 +102,10 @@ static int observer_open(struct evchan_observer *observer, const struct address 
 {
 	const struct control_observe observe = { .version = CONTROL_OBSERVE_VERSION };
 	unsigned char frame[CONTROL_FRAME_MAX];
-	bool listens;
 	int r;
 
 	if (address->kind == ADDRESS_DESCRIPTOR) {
-		r = unix_socket_check(address->fd, &listens);
+		r = control_socket_check(address->fd);
 		if (r == 0)
 			r = control_socket_adopt(&observer->control, address->fd);
 	} else {
@@ -198,7 +196,7 @@ static void observer_send_ask(struct evchan_observer *observer, bool next)
 	/* There is room for it: all questions before it were answered, so read. Should there be none all the same, the
 	 * connection is of no use, and its end is what the watch sees next. */
 	if (observer_say(observer, frame, control_encode_ask(frame, next)) < 0)
-		(void)shutdown(observer->control.fd, SHUT_RDWR);
+		control_socket_shut(&observer->control);
 }
 
 int evchan_observer_ask(struct evchan_observer *observer)

@@ -21,7 +21,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "shared_memory.h"
 
 /* No struct of this library will ever reach it; a larger `size` is an uninitialised
  * struct, and looking for zeros behind it could leave the caller's memory. */
@@ -177,7 +178,7 @@ int options_read_receiver(struct evchan_receiver_options *options,
 /* `value` is at most OPTIONS_CAPACITY_MAX. */
 static uint64_t ring_capacity(uint64_t value)
 {
-	uint64_t capacity = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t capacity = (uint64_t)shared_memory_page_size();
 
 	while (capacity < value)
 		capacity *= 2;

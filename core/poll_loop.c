@@ -35,6 +35,7 @@
 
 #include "descriptor.h"
 #include "list.h"
+#include "poll_wait.h"
 #include "timer_list.h"
 
 #define INTEREST (EVCHAN_LOOP_READ | EVCHAN_LOOP_WRITE)
@@ -140,7 +141,7 @@ static void set_interest(
 		slot->events |= POLLOUT;
 	/* poll(2) reports a hang-up whether asked or not: a watch that waits for
 	 * nothing would turn the loop without end. */
-	slot->fd = watch->events ? watch->fd : -1;
+	slot->fd = (poll_descriptor)(watch->events ? watch->fd : -1);
 }
 
 static int watch_add(struct evchan_loop *loop, struct evchan_watch **out, int fd,
@@ -180,7 +181,7 @@ static void watch_remove(struct evchan_loop *loop, struct evchan_watch *watch)
 {
 	struct poll_loop *poll_loop = from_loop(loop);
 
-	poll_loop->fds[watch->slot].fd = -1;
+	poll_loop->fds[watch->slot].fd = (poll_descriptor)-1;
 	poll_loop->owners[watch->slot] = NULL;
 	poll_loop->has_holes = true;
 	free(watch);
@@ -341,8 +342,9 @@ int evchan_poll_loop_run_once(struct evchan_loop *loop, int timeout_ms)
 	poll_loop = from_loop(loop);
 	close_holes(poll_loop);
 	timeout_ms = timer_list_wait(&poll_loop->timers, timeout_ms);
-	if (poll(poll_loop->fds, poll_loop->count, timeout_ms) < 0)
-		return -errno;
+	r = poll_wait(poll_loop->fds, poll_loop->count, timeout_ms);
+	if (r < 0)
+		return r;
 	serve(poll_loop);
 	return 0;
 }
@@ -360,7 +362,7 @@ int evchan_poll_loop_prepare(struct evchan_loop *loop, struct pollfd *fds,
 	poll_loop = from_loop(loop);
 	close_holes(poll_loop);
 	for (size_t i = 0; i < poll_loop->count; i++) {
-		if (poll_loop->fds[i].fd < 0)
+		if ((int)poll_loop->fds[i].fd < 0)
 			continue;
 		if (found < capacity) {
 			fds[found] = poll_loop->fds[i];
@@ -387,7 +389,7 @@ static size_t find_slot(const struct poll_loop *poll_loop, int fd, size_t from)
 	for (size_t i = 0; i < poll_loop->prepared; i++) {
 		size_t slot = (from + i) % poll_loop->prepared;
 
-		if (poll_loop->fds[slot].fd == fd)
+		if ((int)poll_loop->fds[slot].fd == fd)
 			return slot;
 	}
 	return SIZE_MAX;
@@ -408,9 +410,9 @@ int evchan_poll_loop_dispatch(
 	for (size_t i = 0; i < count; i++) {
 		size_t slot;
 
-		if (fds[i].revents == 0 || fds[i].fd < 0)
+		if (fds[i].revents == 0 || (int)fds[i].fd < 0)
 			continue;
-		slot = find_slot(poll_loop, fds[i].fd, from);
+		slot = find_slot(poll_loop, (int)fds[i].fd, from);
 		if (slot == SIZE_MAX)
 			continue;
 		poll_loop->fds[slot].revents = fds[i].revents;

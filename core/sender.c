@@ -14,7 +14,6 @@
 #include "clock.h"
 #include "options.h"
 #include "random_bytes.h"
-#include "unix_socket.h"
 
 static void sender_release_memory(struct evchan_sender *sender)
 {
@@ -124,11 +123,10 @@ static void sender_remove_timers(struct evchan_sender *sender)
 
 static int sender_start(struct evchan_sender *sender)
 {
-	bool listens;
 	int r;
 
 	/* Before anything is opened that could get the number of a descriptor that is not there. */
-	r = sender->address.kind == ADDRESS_DESCRIPTOR ? unix_socket_check(sender->address.fd, &listens) : 0;
+	r = sender->address.kind == ADDRESS_DESCRIPTOR ? control_socket_check(sender->address.fd) : 0;
 	if (r < 0)
 		return r;
 
@@ -237,7 +235,8 @@ void evchan_sender_get_pending(struct evchan_sender *sender, struct evchan_pendi
 	(void)ring_writer_observe(&sender->ring);
 	known.unconsumed_bytes = ring_writer_fill(&sender->ring);
 	known.connected = sender->state == SENDER_CONNECTED;
-	known.hello_sent = known.connected || sender->state == SENDER_GREETING;
+	known.hello_sent = known.connected || (sender->state == SENDER_GREETING &&
+							 control_socket_outlives_sender());
 	options_copy_out(pending, &known, sizeof(known));
 }
 

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <evchan/loop.h>
 
@@ -18,6 +17,7 @@
 #include "log.h"
 #include "random_bytes.h"
 #include "sender.h"
+#include "user.h"
 
 /* Frames taken per wake-up; the watch is level-triggered, what is left wakes again. */
 #define SENDER_FRAMES_PER_LOOK 64
@@ -59,7 +59,7 @@ static int sender_check_receiver(const struct evchan_sender *sender)
 	for (size_t i = 0; i < sender->options.receiver_uid_count; i++)
 		if (sender->receiver_uids[i] == peer.uid)
 			return 0;
-	if (sender->options.receiver_uid_count == 0 && (peer.uid == geteuid() || peer.uid == 0))
+	if (sender->options.receiver_uid_count == 0 && (peer.uid == user_own() || peer.uid == 0))
 		return 0;
 	return -EACCES;
 }

@@ -18,19 +18,12 @@
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "descriptor.h"
 #include "disposal.h"
 
 static_assert(sizeof(ino_t) == 8, "an object is recognised by its whole inode number");
 static_assert(sizeof(off_t) == 8, "sizes and inode numbers have 64 bits: define _FILE_OFFSET_BITS=64");
-
-size_t shared_memory_page_size(void)
-{
-	/* No system call: the kernel told the C library at start. */
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
 
 bool shared_memory_sizes_fit(size_t header_size, size_t data_size)
 {

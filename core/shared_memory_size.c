@@ -10,6 +10,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+size_t shared_memory_page_size(void)
+{
+	/* No system call: the kernel told the C library at start. */
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 /* Growing a file above the limit raises SIGXFSZ, which kills by default. */
 static int check_size_limit(off_t size)
 {

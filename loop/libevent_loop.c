@@ -3,21 +3,13 @@
 /*
  * The operations table on a libevent base (2.1 or later).
  *
- * A watch is one persistent event, a timer one event without a descriptor. The events are
+ * A timer is one event without a descriptor; what a watch is depends on the system. The events are
  * made by event_new() although struct event could be embedded: its size differs between
  * libevent's releases, and a shared library must not depend on it.
  *
  * Nothing of a watch, a timer or the loop is touched after a callback has returned: each
  * may have been freed in it, the loop included. libevent allows it too: it has copied
  * what it needs by then.
- *
- * Edges. Without epoll or kqueue libevent accepts EV_ET and then behaves as if it had not
- * been asked, so the base's features decide, once, what the loop offers. With edges,
- * removing an event and adding it again reports a readiness that is there already, so
- * that a change of interest loses none.
- *
- * Hang-ups. On epoll they arrive as EV_READ | EV_WRITE, edge or not, and each event is
- * given those of the two that it waits for. Nothing here needs EV_CLOSED.
  *
  * Turns. The obvious number is event_base_gettimeofday_cached(), which libevent keeps
  * constant while it runs a pass of callbacks. It is of no use: unless the application
@@ -32,33 +24,12 @@
  * a pass for an event of a higher one, and leaves a lower one waiting.
  */
 
+#include "libevent_loop.h"
+
 #include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
-
-#include <event2/event.h>
-
-#include <evchan/libevent.h>
-#include <evchan/loop.h>
-
-struct libevent_loop {
-	struct evchan_loop loop;
-	struct evchan_loop_ops operations; /* with the features of this base */
-	struct event_base *base;
-	int priority; /* of new events; negative: the base's middle one */
-	struct event *pass_end;
-	bool in_pass; /* `turn` is this pass's number, and pass_end is active */
-	uint64_t turn;
-};
-
-struct evchan_watch {
-	struct event *event;
-	void (*ready)(void *arg, unsigned events);
-	void *arg;
-};
 
 struct evchan_timer {
 	struct event *event;
@@ -69,7 +40,7 @@ struct evchan_timer {
 	void *arg;
 };
 
-static struct libevent_loop *from_loop(struct evchan_loop *loop)
+struct libevent_loop *libevent_from_loop(struct evchan_loop *loop)
 {
 	return (struct libevent_loop *)(void *)((char *)loop -
 			offsetof(struct libevent_loop, loop));
@@ -78,7 +49,7 @@ static struct libevent_loop *from_loop(struct evchan_loop *loop)
 /* ---- Events ------------------------------------------------------------------ */
 
 /* libevent reports by -1 and, where a system call failed, errno. */
-static int add(struct event *event)
+int libevent_add(struct event *event)
 {
 	errno = 0;
 	if (event_add(event, NULL) == 0)
@@ -86,7 +57,7 @@ static int add(struct event *event)
 	return errno > 0 ? -errno : -EINVAL;
 }
 
-static int make(struct event **out, struct libevent_loop *libevent_loop, int fd,
+int libevent_make(struct event **out, struct libevent_loop *libevent_loop, evutil_socket_t fd,
 		short what, event_callback_fn callback, void *arg)
 {
 	struct event *event;
@@ -101,100 +72,6 @@ static int make(struct event **out, struct libevent_loop *libevent_loop, int fd,
 		(void)event_priority_set(event, libevent_loop->priority);
 	*out = event;
 	return 0;
-}
-
-/* ---- Watches ----------------------------------------------------------------- */
-
-static short what_of(struct evchan_loop *loop, unsigned events)
-{
-	short what = EV_PERSIST;
-
-	if (events & EVCHAN_LOOP_READ)
-		what |= EV_READ;
-	if (events & EVCHAN_LOOP_WRITE)
-		what |= EV_WRITE;
-	if (events & loop->ops->features & EVCHAN_LOOP_EDGE)
-		what |= EV_ET;
-	return what;
-}
-
-static void on_ready(evutil_socket_t fd, short what, void *arg)
-{
-	struct evchan_watch *watch = arg;
-	unsigned events = 0;
-
-	(void)fd;
-	if (what & EV_READ)
-		events |= EVCHAN_LOOP_READ;
-	if (what & EV_WRITE)
-		events |= EVCHAN_LOOP_WRITE;
-	watch->ready(watch->arg, events);
-}
-
-static int watch_add(struct evchan_loop *loop, struct evchan_watch **out, int fd,
-		unsigned events, void (*ready)(void *arg, unsigned events), void *arg)
-{
-	struct evchan_watch *watch;
-	int r;
-
-	/* libevent would take it, and never call back. */
-	if (fd < 0)
-		return -EBADF;
-	watch = malloc(sizeof(*watch));
-	if (watch == NULL)
-		return -ENOMEM;
-	watch->ready = ready;
-	watch->arg = arg;
-	r = make(&watch->event, from_loop(loop), fd, what_of(loop, events), on_ready,
-			watch);
-	if (r < 0)
-		goto fail_watch;
-	/* Adding an event that waits for nothing does nothing. */
-	r = add(watch->event);
-	if (r < 0)
-		goto fail_event;
-	*out = watch;
-	return 0;
-
-fail_event:
-	event_free(watch->event);
-fail_watch:
-	free(watch);
-	return r;
-}
-
-/* event_assign() forgets the priority. */
-static int restart(struct event *event, short what, int priority)
-{
-	event_assign(event, event_get_base(event), event_get_fd(event), what,
-			event_get_callback(event), event_get_callback_arg(event));
-	(void)event_priority_set(event, priority);
-	return add(event);
-}
-
-static int watch_change(
-		struct evchan_loop *loop, struct evchan_watch *watch, unsigned events)
-{
-	struct event *event = watch->event;
-	short before = event_get_events(event);
-	short what = what_of(loop, events);
-	int priority = event_get_priority(event);
-	int r;
-
-	if (what == before)
-		return 0;
-	event_del(event);
-	r = restart(event, what, priority);
-	if (r < 0)
-		(void)restart(event, before, priority);
-	return r;
-}
-
-static void watch_remove(struct evchan_loop *loop, struct evchan_watch *watch)
-{
-	(void)loop;
-	event_free(watch->event);
-	free(watch);
 }
 
 /* ---- Timers ------------------------------------------------------------------ */
@@ -228,8 +105,8 @@ static bool wait_in_base(const struct evchan_timer *timer, uint64_t milliseconds
 {
 	struct timeval timeout;
 
-	timeout.tv_sec = (time_t)(milliseconds / 1000);
-	timeout.tv_usec = (suseconds_t)(milliseconds % 1000 * 1000);
+	timeout.tv_sec = (long)(milliseconds / 1000);
+	timeout.tv_usec = (int)(milliseconds % 1000 * 1000);
 	return event_add(timer->event, &timeout) == 0;
 }
 
@@ -277,7 +154,7 @@ static int timer_add(struct evchan_loop *loop, struct evchan_timer **out,
 	timer->deadline = 0;
 	timer->fired = fired;
 	timer->arg = arg;
-	r = make(&timer->event, from_loop(loop), -1, 0, on_fired, timer);
+	r = libevent_make(&timer->event, libevent_from_loop(loop), -1, 0, on_fired, timer);
 	if (r < 0) {
 		free(timer);
 		return r;
@@ -332,7 +209,7 @@ static void on_pass_end(evutil_socket_t fd, short what, void *arg)
 
 static uint64_t turn(struct evchan_loop *loop)
 {
-	struct libevent_loop *libevent_loop = from_loop(loop);
+	struct libevent_loop *libevent_loop = libevent_from_loop(loop);
 
 	if (!libevent_loop->in_pass) {
 		libevent_loop->in_pass = true;
@@ -348,9 +225,9 @@ static uint64_t turn(struct evchan_loop *loop)
 static const struct evchan_loop_ops operations = {
 	.size = sizeof(struct evchan_loop_ops),
 	.features = 0,
-	.watch_add = watch_add,
-	.watch_change = watch_change,
-	.watch_remove = watch_remove,
+	.watch_add = libevent_watch_add,
+	.watch_change = libevent_watch_change,
+	.watch_remove = libevent_watch_remove,
 	.timer_add = timer_add,
 	.timer_set = timer_set,
 	.timer_clear = timer_clear,
@@ -374,19 +251,25 @@ int evchan_libevent_loop_new(struct evchan_loop **loop, struct event_base *base)
 	if (libevent_loop == NULL)
 		return -ENOMEM;
 	libevent_loop->operations = operations;
-	if (event_base_get_features(base) & EV_FEATURE_ET)
-		libevent_loop->operations.features = EVCHAN_LOOP_EDGE;
+	libevent_loop->operations.features = libevent_watch_features(base);
 	libevent_loop->loop.ops = &libevent_loop->operations;
 	libevent_loop->base = base;
 	libevent_loop->priority = -1;
-	r = make(&libevent_loop->pass_end, libevent_loop, -1, 0, on_pass_end,
+	r = libevent_make(&libevent_loop->pass_end, libevent_loop, -1, 0, on_pass_end,
 			libevent_loop);
-	if (r < 0) {
-		free(libevent_loop);
-		return r;
-	}
+	if (r < 0)
+		goto fail;
+	r = libevent_watches_init(libevent_loop);
+	if (r < 0)
+		goto fail_event;
 	*loop = &libevent_loop->loop;
 	return 0;
+
+fail_event:
+	event_free(libevent_loop->pass_end);
+fail:
+	free(libevent_loop);
+	return r;
 }
 
 void evchan_libevent_loop_free(struct evchan_loop *loop)
@@ -395,9 +278,10 @@ void evchan_libevent_loop_free(struct evchan_loop *loop)
 
 	if (!is_ours(loop))
 		return;
-	libevent_loop = from_loop(loop);
+	libevent_loop = libevent_from_loop(loop);
 	/* Also takes it out of the pass that is running. */
 	event_free(libevent_loop->pass_end);
+	libevent_watches_deinit(libevent_loop);
 	free(libevent_loop);
 }
 
@@ -407,7 +291,7 @@ int evchan_libevent_loop_set_priority(struct evchan_loop *loop, int priority)
 
 	if (!is_ours(loop))
 		return -EINVAL;
-	libevent_loop = from_loop(loop);
+	libevent_loop = libevent_from_loop(loop);
 	if (priority < 0 || priority >= event_base_get_npriorities(libevent_loop->base))
 		return -EINVAL;
 	libevent_loop->priority = priority;
@@ -416,5 +300,6 @@ int evchan_libevent_loop_set_priority(struct evchan_loop *loop, int priority)
 	event_del(libevent_loop->pass_end);
 	libevent_loop->in_pass = false;
 	(void)event_priority_set(libevent_loop->pass_end, priority);
+	libevent_watches_set_priority(libevent_loop);
 	return 0;
 }

@@ -57,11 +57,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
-#include <sys/uio.h>
 
 #include <evchan/export.h>
 #include <evchan/loop.h>
+#include <evchan/system.h>
 #include <evchan/version.h>
 
 #ifdef __cplusplus

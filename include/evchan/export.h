@@ -2,7 +2,7 @@
 #ifndef EVCHAN_EXPORT_H
 #define EVCHAN_EXPORT_H
 
-/* Marks what the shared libraries export; everything else is hidden. */
-#define EVCHAN_API __attribute__((visibility("default")))
+/* EVCHAN_API marks what the shared libraries export; everything else is hidden. */
+#include <evchan/system.h>
 
 #endif

@@ -12,7 +12,7 @@ libc='<(sys/|linux/|mach/)?[a-z0-9_]+\.h>'
 libevent='<(event2/[a-z_]+|event|ev(dns|http|rpc|util))\.h>'
 protobuf='<protobuf-c/protobuf-c\.h>'
 evchan='<evchan/[a-z]+\.h>'
-evchan_core='<evchan/(evchan|export|loop|observe|version)\.h>'
+evchan_core='<evchan/(evchan|export|loop|observe|system|version)\.h>'
 
 # Prints 'FILE:LINE:<header>' or 'FILE:LINE:"header"' for each include of FILE...
 includes() {
@@ -74,7 +74,7 @@ check_layers() {
 		may_include "$libc|$evchan|$protobuf" proto/*.[ch]
 		must_not_include "$libevent" proto/*.[ch])
 	complain "core's public headers may include each other and libc" < <(
-		may_include "$libc|$evchan_core" include/evchan/{evchan,export,loop,observe}.h
+		may_include "$libc|$evchan_core" include/evchan/{evchan,export,loop,observe,system}.h
 		must_not_include "$libevent" include/evchan/*.h)
 }
 

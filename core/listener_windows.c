@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Listening on a named pipe.
+ *
+ * A pipe has instances: each serves one client, and somebody who finds none free is told to try again. Some wait here for
+ * clients, all with one event, which the loop watches. It is set while a client may be there. Beginning to wait resets it, in
+ * whatever state the others are, so after each beginning all are looked at.
+ *
+ * One receiver to an address. A lock, an event with a name of its own, exists as long as the receiver does; the kernel ends both
+ * together. The pipe's name alone does not tell: it stays for as long as anybody has an instance, and a client that does not
+ * notice its receiver's death has one. Whoever has the lock is the first to make an instance, if there is none;
+ * that keeps everybody else from having made one before. If there is one, it has to be the own user's: then it is a dead receiver's,
+ * or of its last lanes.
+ *
+ * Who may connect is in the pipe's security descriptor, by the bits of a socket file's mode; nobody but the own user may make
+ * instances, which would take its clients; and nobody may connect from another machine.
+ */
+
+#include "listener.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <windows.h>
+
+#include <aclapi.h>
+#include <sddl.h>
+
+#include "descriptor_windows.h"
+#include "pipe_windows.h"
+#include "user_windows.h"
+
+#define INSTANCES 16
+#define BUFFER_BYTES 65536
+
+/* Reading and writing, without the making of instances. */
+#define CLIENT_ACCESS L"0x12018b"
+#define OTHERS_BITS 06
+#define GROUP_BITS 060
+
+struct instance {
+	HANDLE handle; /* NULL: there is none */
+	OVERLAPPED connecting;
+	bool is_waiting; /* for a client; else one is there */
+};
+
+struct pipe_listener {
+	HANDLE event;
+	wchar_t name[PIPE_NAME_MAX];
+	PSECURITY_DESCRIPTOR security;
+	bool is_shut;
+	struct instance instances[INSTANCES];
+};
+
+/* ---- Who may connect ------------------------------------------------------------------- */
+
+static PSECURITY_DESCRIPTOR make_security(mode_t mode)
+{
+	wchar_t *user = user_own_text(false), *group = user_own_text(true);
+	PSECURITY_DESCRIPTOR security = NULL;
+	wchar_t text[1024], more[256] = L"";
+
+	if (user && group) {
+		if (mode & GROUP_BITS)
+			swprintf(more, 256, L"(A;;" CLIENT_ACCESS L";;;%ls)", group);
+		swprintf(text, 1024, L"O:%lsD:P(A;;GA;;;%ls)(A;;GA;;;SY)%ls%ls", user, user, more,
+				mode & OTHERS_BITS ? L"(A;;" CLIENT_ACCESS L";;;AU)" : L"");
+		if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &security, NULL))
+			security = NULL;
+	}
+	LocalFree(user);
+	LocalFree(group);
+	return security;
+}
+
+/* ---- Instances ---------------------------------------------------------------------------- */
+
+static HANDLE make_instance(const struct pipe_listener *pipes, bool is_first)
+{
+	SECURITY_ATTRIBUTES attributes = { sizeof(attributes), pipes->security, FALSE };
+	HANDLE handle = CreateNamedPipeW(pipes->name,
+			PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | (is_first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0),
+			PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
+			PIPE_UNLIMITED_INSTANCES, BUFFER_BYTES, BUFFER_BYTES, 0, &attributes);
+
+	return handle == INVALID_HANDLE_VALUE ? NULL : handle;
+}
+
+static bool has_client(const struct instance *instance)
+{
+	return instance->handle && (!instance->is_waiting || HasOverlappedIoCompleted(&instance->connecting));
+}
+
+static bool any_has_client(const struct pipe_listener *pipes)
+{
+	for (size_t i = 0; i < INSTANCES; i++)
+		if (has_client(&pipes->instances[i]))
+			return true;
+	return false;
+}
+
+/* A client may have come before, and even have gone: it is there all the same, with what it has said. */
+static void start_waiting(struct pipe_listener *pipes, struct instance *instance)
+{
+	instance->connecting = (OVERLAPPED){ .hEvent = pipes->event };
+	instance->is_waiting = !ConnectNamedPipe(instance->handle, &instance->connecting) &&
+			       GetLastError() == ERROR_IO_PENDING;
+	if (any_has_client(pipes))
+		SetEvent(pipes->event);
+}
+
+static void fill(struct pipe_listener *pipes)
+{
+	for (size_t i = 0; i < INSTANCES && !pipes->is_shut; i++) {
+		struct instance *instance = &pipes->instances[i];
+
+		if (instance->handle)
+			continue;
+		instance->handle = make_instance(pipes, false);
+		if (!instance->handle)
+			return;
+		start_waiting(pipes, instance);
+	}
+}
+
+/* Ends a wait for a client, unless one has come. Whether there is none. */
+static bool end_waiting(struct instance *instance)
+{
+	DWORD unused;
+
+	if (!instance->is_waiting)
+		return false;
+	(void)CancelIoEx(instance->handle, &instance->connecting);
+	instance->is_waiting = false;
+	return !GetOverlappedResult(instance->handle, &instance->connecting, &unused, TRUE);
+}
+
+static void close_instance(struct instance *instance)
+{
+	CloseHandle(instance->handle);
+	instance->handle = NULL;
+}
+
+/* ---- Opening ---------------------------------------------------------------------------------- */
+
+static void destroy(void *object)
+{
+	struct pipe_listener *pipes = object;
+
+	for (size_t i = 0; i < INSTANCES; i++) {
+		struct instance *instance = &pipes->instances[i];
+
+		if (!instance->handle)
+			continue;
+		(void)end_waiting(instance);
+		close_instance(instance);
+	}
+	if (pipes->event)
+		CloseHandle(pipes->event);
+	LocalFree(pipes->security);
+	free(pipes);
+}
+
+/* Errors: -EADDRINUSE; -EACCES; -ENOMEM. */
+static int take_lock(struct listener *listener, const struct pipe_listener *pipes, const struct address *address)
+{
+	SECURITY_ATTRIBUTES attributes = { sizeof(attributes), pipes->security, FALSE };
+	wchar_t name[PIPE_NAME_MAX];
+	HANDLE lock;
+	int r;
+
+	r = pipe_lock_name(name, address);
+	if (r < 0)
+		return r;
+	lock = CreateEventW(&attributes, TRUE, FALSE, name);
+	if (lock && GetLastError() == ERROR_ALREADY_EXISTS) {
+		CloseHandle(lock);
+		return -EADDRINUSE;
+	}
+	/* Somebody else's, or another kind of thing. */
+	if (!lock)
+		return GetLastError() == ERROR_ACCESS_DENIED || GetLastError() == ERROR_INVALID_HANDLE ? -EADDRINUSE
+												       : -ENOMEM;
+	return descriptor_take(lock, &listener->lock_fd);
+}
+
+/* Whether a pipe belongs to this process's user. */
+static bool is_own(HANDLE handle)
+{
+	PSECURITY_DESCRIPTOR security;
+	bool is_own = false;
+	PSID owner;
+
+	if (GetSecurityInfo(handle, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL, NULL, NULL,
+			    &security) != ERROR_SUCCESS)
+		return false;
+	is_own = owner && user_number(owner) == user_own();
+	LocalFree(security);
+	return is_own;
+}
+
+/* The first instance: of a new name, or of one that is left over from the own user's. */
+static int make_first(struct pipe_listener *pipes)
+{
+	struct instance *first = &pipes->instances[0];
+
+	first->handle = make_instance(pipes, true);
+	if (!first->handle && GetLastError() == ERROR_ACCESS_DENIED) {
+		first->handle = make_instance(pipes, false);
+		if (first->handle && !is_own(first->handle))
+			close_instance(first);
+		if (!first->handle)
+			return -EADDRINUSE;
+	}
+	if (!first->handle)
+		return descriptor_error();
+	start_waiting(pipes, first);
+	fill(pipes);
+	return 0;
+}
+
+static int open_pipes(struct listener *listener, struct pipe_listener *pipes, const struct address *address, mode_t mode)
+{
+	int r;
+
+	r = pipe_name(pipes->name, address);
+	if (r < 0)
+		return r;
+	pipes->event = CreateEventW(NULL, TRUE, FALSE, NULL);
+	pipes->security = make_security(mode);
+	if (!pipes->event || !pipes->security)
+		return -ENOMEM;
+	r = take_lock(listener, pipes, address);
+	if (r < 0)
+		return r;
+	return make_first(pipes);
+}
+
+int listener_open(struct listener *out, const struct address *address, mode_t mode)
+{
+	struct listener listener = LISTENER_NONE;
+	struct pipe_listener *pipes = calloc(1, sizeof(*pipes));
+	int r;
+
+	if (!pipes)
+		return -ENOMEM;
+	listener.address = *address;
+	r = open_pipes(&listener, pipes, address, mode);
+	if (r == 0)
+		r = descriptor_own_object(descriptor_of(pipes->event), pipes, destroy);
+	if (r < 0) {
+		destroy(pipes);
+		descriptor_close(listener.lock_fd);
+		return r;
+	}
+	listener.fd = descriptor_of(pipes->event);
+	*out = listener;
+	return 0;
+}
+
+/* ---- Accepting ------------------------------------------------------------------------------------ */
+
+/* Whether the client came, rather than that the wait for it was taken back with the thread that had begun it. */
+static bool finish_waiting(struct pipe_listener *pipes, struct instance *instance)
+{
+	DWORD unused;
+
+	if (!instance->is_waiting)
+		return true;
+	instance->is_waiting = false;
+	if (GetOverlappedResult(instance->handle, &instance->connecting, &unused, FALSE))
+		return true;
+	/* Whoever came may be gone again: what it has said is there. */
+	if (GetLastError() != ERROR_OPERATION_ABORTED)
+		return true;
+	start_waiting(pipes, instance);
+	return false;
+}
+
+static HANDLE take_client(struct pipe_listener *pipes)
+{
+	for (size_t i = 0; i < INSTANCES; i++) {
+		struct instance *instance = &pipes->instances[i];
+		HANDLE handle = instance->handle;
+
+		if (!has_client(instance) || !finish_waiting(pipes, instance))
+			continue;
+		instance->handle = NULL;
+		return handle;
+	}
+	return NULL;
+}
+
+int listener_accept(struct listener *listener, int *fd)
+{
+	struct pipe_listener *pipes = descriptor_object(listener->fd);
+	HANDLE handle = take_client(pipes);
+	struct peer_process peer;
+
+	fill(pipes);
+	if (!handle) {
+		ResetEvent(pipes->event);
+		if (any_has_client(pipes))
+			SetEvent(pipes->event);
+		return -EAGAIN;
+	}
+	if (peer_open_client(&peer, handle) < 0) {
+		CloseHandle(handle);
+		return -ECONNABORTED;
+	}
+	return pipe_new(fd, handle, &peer, true);
+}
+
+/* ---- Ending ------------------------------------------------------------------------------------------ */
+
+void listener_shut(struct listener *listener)
+{
+	struct pipe_listener *pipes = descriptor_object(listener->fd);
+
+	if (!pipes)
+		return;
+	pipes->is_shut = true;
+	for (size_t i = 0; i < INSTANCES; i++)
+		if (pipes->instances[i].handle && end_waiting(&pipes->instances[i]))
+			close_instance(&pipes->instances[i]);
+}
+
+void listener_give_back(struct listener *listener)
+{
+	(void)listener;
+}
+
+void listener_deinit(struct listener *listener, bool in_child)
+{
+	(void)in_child;
+	descriptor_close(listener->fd);
+	descriptor_close(listener->lock_fd);
+	listener->fd = -1;
+	listener->lock_fd = -1;
+}
