@@ -38,6 +38,7 @@
 #include "program.h"
 #include "receive_options.h"
 #include "receive_output.h"
+#include "system.h"
 
 /* What the text around a message takes at most: received "", newline, tab. */
 #define LINE_EXTRA 16
@@ -267,8 +268,8 @@ static void on_shut_down(struct evchan_receiver *receiver, void *arg)
 static void pause_for_slowness(struct program *program)
 {
 	struct timeval pause = {
-		.tv_sec = (time_t)(program->options.slow_usec / 1000000),
-		.tv_usec = (suseconds_t)(program->options.slow_usec % 1000000),
+		.tv_sec = (long)(program->options.slow_usec / 1000000),
+		.tv_usec = (int)(program->options.slow_usec % 1000000),
 	};
 
 	evchan_receiver_pause(program->receiver);
@@ -363,16 +364,6 @@ static struct event_base *make_base(bool is_precise)
 	return base;
 }
 
-/* libevent wants system calls to go on after a signal; a write(2) that waits for ever must not. */
-static void let_interrupt(int signal_number)
-{
-	struct sigaction action;
-
-	sigaction(signal_number, NULL, &action);
-	action.sa_flags &= ~SA_RESTART;
-	sigaction(signal_number, &action, NULL);
-}
-
 static void make_events(struct program *program)
 {
 	struct event_base *base = program->base;
@@ -386,8 +377,8 @@ static void make_events(struct program *program)
 			event_add(program->interrupt_event, NULL) < 0 ||
 			event_add(program->terminate_event, NULL) < 0)
 		die("cannot make the events");
-	let_interrupt(SIGINT);
-	let_interrupt(SIGTERM);
+	system_let_signal_interrupt(SIGINT);
+	system_let_signal_interrupt(SIGTERM);
 }
 
 /* Returns 0 or a negative errno. */
@@ -451,8 +442,7 @@ int main(int argc, char **argv)
 
 	program_init(name, argv);
 	receive_options_init(&program.options, argc, argv);
-	/* A reader that is gone is an error of write(2), not the death of this process. */
-	signal(SIGPIPE, SIG_IGN);
+	system_ignore_broken_pipes();
 	program.base = make_base(program.options.slow_usec != 0);
 	if (!program.base || evchan_libevent_loop_new(&program.loop, program.base) < 0)
 		die("cannot make the loop");

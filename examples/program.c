@@ -16,29 +16,20 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "system.h"
 
 static const char *program_name = "";
 
 void program_init(char *name, char **argv)
 {
-	int fd;
-
 	program_name = name;
 	argv[0] = name;
-	for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
-		if (fcntl(number, F_GETFD) >= 0)
-			continue;
-		/* The lowest number that is free. */
-		fd = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-		if (fd != number)
-			_exit(EXIT_FAILURE);
-	}
+	system_begin();
 }
 
 __attribute__((format(printf, 1, 0)))
@@ -125,7 +116,7 @@ enum evchan_bell parse_bell(const char *option, const char *text)
 	usage_error("%s: '%s' is neither 'eventfd' nor 'pipe'", option, text);
 }
 
-/* Users are allowed by number only. Allowing any makes the socket of a path open to all (mode 0666): the
+/* Users are allowed by number only, or what stands for one. Allowing any makes the socket of a path open to all (mode 0666): the
  * permissions of a file cannot express a list of users, and the receiver asks the kernel who is connecting anyway. */
 void allow_uid(struct evchan_receiver_options *receiver, uid_t **list, const char *text)
 {
@@ -139,9 +130,7 @@ void allow_uid(struct evchan_receiver_options *receiver, uid_t **list, const cha
 	longer = realloc(*list, (receiver->allow_uid_count + 1) * sizeof(*longer));
 	if (!longer)
 		usage_error("--allow-uid: out of memory");
-	/* The highest number means "no user" to the kernel. */
-	longer[receiver->allow_uid_count++] =
-			(uid_t)parse_number("--allow-uid", text, 0, UINT32_MAX - 1);
+	longer[receiver->allow_uid_count++] = system_parse_user("--allow-uid", text);
 	*list = longer;
 	receiver->allow_uids = longer;
 }

@@ -21,11 +21,10 @@
 #include "receive_output.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "system.h"
 
 typedef const volatile unsigned char shared_byte;
 
@@ -137,42 +136,13 @@ void output_escaped(struct output *output, const void *data, size_t size)
 	output->used += escape(output->buffer + output->used, data, size);
 }
 
-/* Standard output may be non-blocking, by the doing of whoever shares it: then this waits in poll(2)
- * instead of write(2). */
-static int wait_for_room(void)
-{
-	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
-
-	return poll(&fd, 1, -1) < 0 ? -errno : 0;
-}
-
-static bool is_blocking(void)
-{
-	int flags = fcntl(STDOUT_FILENO, F_GETFL);
-
-	return flags >= 0 && !(flags & O_NONBLOCK);
-}
-
-/* One write(2) and what follows from it. Returns 0; -EINTR: a signal ended the wait; another negative errno. */
-static int write_some(const char *data, size_t size, size_t *written)
-{
-	ssize_t result = write(STDOUT_FILENO, data, size);
-
-	*written = 0;
-	if (result < 0)
-		return errno == EAGAIN ? wait_for_room() : -errno;
-	*written = (size_t)result;
-	/* A signal cuts short what has begun. (So does the end of a disk, which the next call reports.) */
-	return *written < size && is_blocking() ? -EINTR : 0;
-}
-
 static int write_all(struct output *output, const char *data, size_t size)
 {
 	size_t written;
 	int r;
 
 	while (size > 0) {
-		r = write_some(data, size, &written);
+		r = system_write_output(data, size, &written);
 		data += written;
 		size -= written;
 		if (r == -EINTR && !output->ends_on_signal) {

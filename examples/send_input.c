@@ -3,11 +3,8 @@
 /*
  * The lines of files, pipes and terminals, without ever waiting for any of them.
  *
- * Two kinds of descriptors. Regular files are always ready, and epoll refuses them: they are read
- * whenever there is time. Pipes, sockets and terminals are read once each time the loop calls them
- * readable. O_NONBLOCK would be easier, but on standard input it would be the doing of all processes that
- * share it, and outlive this one. Files opened here have it: so a FIFO without a writer does not
- * block open(2).
+ * Two kinds of descriptors. Regular files are always ready: they are read whenever there is time. What may block is read
+ * once each time the loop calls it readable.
  *
  * Memory. Lines are sent straight from the buffer they are read into. When nothing but the
  * beginning of a line is left, it moves to the front and the next slice is read behind it; only a line longer than the
@@ -21,11 +18,10 @@
 #include "send_input.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "system.h"
 
 #define KEEP_MAX ((uint64_t)16 * 1024 * 1024)
 
@@ -53,8 +49,8 @@ int input_init(struct input *input, char **files, size_t file_count, uint64_t pa
 
 static void close_file(struct input *input)
 {
-	if (input->fd > STDIN_FILENO)
-		close(input->fd);
+	if (input->fd >= 0)
+		system_close_input(input->fd, input->may_block);
 	input->fd = -1;
 }
 
@@ -152,7 +148,7 @@ static int read_slice(struct input *input)
 		return r;
 	input->is_readable = false;
 	do {
-		size = read(input->fd, input->buffer + input->end, INPUT_SLICE);
+		size = system_read_input(input->fd, input->may_block, input->buffer + input->end, INPUT_SLICE);
 	} while (size < 0 && errno == EINTR);
 	if (size < 0) {
 		/* Some devices can block that did not look like it. */
@@ -184,41 +180,30 @@ static void read_from(struct input *input, const char *data, size_t size)
 	input->line_number = 0;
 }
 
-static bool can_block(const struct stat *status, int fd)
-{
-	return S_ISFIFO(status->st_mode) || S_ISSOCK(status->st_mode) ||
-	       (S_ISCHR(status->st_mode) && isatty(fd));
-}
-
 /* Whether a file that is read for the first time is to be kept for the next passes. */
-static bool choose_to_keep(struct input *input, const struct stat *status)
+static bool choose_to_keep(struct input *input, const struct system_file *file, const char *name)
 {
-	uint64_t size = (uint64_t)status->st_size;
-
 	if (!input->has_copies)
 		return false;
-	if (!S_ISREG(status->st_mode) || input->fd == STDIN_FILENO)
+	if (!file->is_regular || strcmp(name, "-") == 0)
 		return true;
-	if (input->kept + size > KEEP_MAX)
+	if (input->kept + file->size > KEEP_MAX)
 		return false;
-	input->kept += size;
+	input->kept += file->size;
 	return true;
 }
 
 static int open_file(struct input *input, const char *name)
 {
-	struct stat status;
-	int fd = STDIN_FILENO;
+	struct system_file file;
+	int r;
 
-	if (strcmp(name, "-") != 0)
-		fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	input->fd = fd;
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	input->may_block = can_block(&status, fd);
-	input->is_kept = choose_to_keep(input, &status);
+	r = system_open_input(&file, name);
+	if (r < 0)
+		return r;
+	input->fd = file.fd;
+	input->may_block = file.may_block;
+	input->is_kept = choose_to_keep(input, &file, name);
 	input->is_readable = false;
 	input->is_at_end = false;
 	read_from(input, input->buffer, 0);

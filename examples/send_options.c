@@ -79,9 +79,9 @@ static void read_wait(struct send_options *options, const char *text)
 		usage_error("--wait: '%s' is not a number of seconds", text);
 	if (seconds < WAIT_SECONDS_MIN)
 		seconds = WAIT_SECONDS_MIN;
-	options->wait_time.tv_sec = (time_t)seconds;
+	options->wait_time.tv_sec = (long)seconds;
 	options->wait_time.tv_usec =
-			(suseconds_t)((seconds - (double)options->wait_time.tv_sec) * 1e6);
+			(int)((seconds - (double)options->wait_time.tv_sec) * 1e6);
 }
 
 static void read_capacity(struct send_options *options, const char *text)

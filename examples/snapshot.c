@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "system.h"
+
 int snapshot_add(struct snapshot *snapshot, const struct evchan_observed_lane *lane)
 {
 	struct seen_lane *seen;
@@ -21,7 +23,7 @@ int snapshot_add(struct snapshot *snapshot, const struct evchan_observed_lane *l
 	if (snapshot->count == snapshot->room) {
 		size_t room = snapshot->room ? 2 * snapshot->room : 64;
 		struct seen_lane *lanes =
-				reallocarray(snapshot->lanes, room, sizeof(*lanes));
+				system_reallocarray(snapshot->lanes, room, sizeof(*lanes));
 
 		if (!lanes)
 			return -ENOMEM;
@@ -220,6 +222,6 @@ const struct seen_lane **snapshot_sorted(
 		return NULL;
 	for (size_t i = 0; i < snapshot->count; i++)
 		sorted[i] = &snapshot->lanes[i];
-	qsort_r(sorted, snapshot->count, sizeof(*sorted), compare, &order);
+	system_sort(sorted, snapshot->count, sizeof(*sorted), compare, &order);
 	return sorted;
 }
