@@ -53,6 +53,14 @@ int control_socket_check(int fd)
 	return fd >= 0 && GetHandleInformation(handle_of(fd), &flags) ? -ENOTSOCK : -EBADF;
 }
 
+/* What says elsewhere that nobody is there. */
+static int connect_error(const struct address *address, int error)
+{
+	if (error == -EPIPE || (error == -ENOENT && address->kind == ADDRESS_ABSTRACT))
+		return -ECONNREFUSED;
+	return error;
+}
+
 int control_socket_connect(struct control_socket *control, const struct address *address)
 {
 	/* Not GENERIC_WRITE, which includes the making of further instances, and so is not given to everybody. */
@@ -70,7 +78,7 @@ int control_socket_connect(struct control_socket *control, const struct address 
 	handle = CreateFileW(name, access, 0, NULL, OPEN_EXISTING,
 			FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
 	if (handle == INVALID_HANDLE_VALUE)
-		return descriptor_error() == -EPIPE ? -ECONNREFUSED : descriptor_error();
+		return connect_error(address, descriptor_error());
 	r = peer_open_server(&peer, handle);
 	if (r < 0) {
 		CloseHandle(handle);

@@ -205,7 +205,7 @@ static int make_first(struct pipe_listener *pipes)
 	struct instance *first = &pipes->instances[0];
 
 	first->handle = make_instance(pipes, true);
-	if (!first->handle && GetLastError() == ERROR_ACCESS_DENIED) {
+	if (!first->handle && (GetLastError() == ERROR_ACCESS_DENIED || GetLastError() == ERROR_PIPE_BUSY)) {
 		first->handle = make_instance(pipes, false);
 		if (first->handle && !is_own(first->handle))
 			close_instance(first);

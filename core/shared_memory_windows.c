@@ -12,7 +12,7 @@
  * replaced by views, without anybody being able to come between. Before that there is nothing but to look for a
  * range that is free and to map into it, and to look for another if somebody was faster.
  *
- * "Page" is the granularity of views here, 64 KiB, because older systems map at multiples of it only.
+ * "Page" is the granularity of views here, see shared_memory_page_windows.c.
  *
  * Surprising: no two sections can be told to be the same one. Each acceptance has an identity of its own, and whoever offers one ring
  * as two lanes is found by the lane's id only, which is the writer's word: it then harms nobody but itself.
@@ -51,14 +51,6 @@ static void *function_of(const wchar_t *library, const char *name)
 	HMODULE module = GetModuleHandleW(library);
 
 	return module ? (void *)GetProcAddress(module, name) : NULL;
-}
-
-size_t shared_memory_page_size(void)
-{
-	SYSTEM_INFO system;
-
-	GetSystemInfo(&system);
-	return system.dwAllocationGranularity;
 }
 
 static bool sizes_fit(size_t header_size, size_t data_size)

@@ -1,8 +1,8 @@
 # What the scripts of this folder know of the targets; each sources it. choose_target TARGET sets
-#	compiler archiver emulator flags link_flags system processor static cmake_options
-# An emulator is a command with its arguments.
+#	compiler archiver emulator flags link_flags system processor static suffix cmake_options
+# An emulator is a command with its arguments. The target windows needs with_wine before anything is run.
 
-targets='musl musl-static arm64 armhf s390x'
+targets='musl musl-static arm64 armhf s390x windows'
 compiled_targets='macos'
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
@@ -21,6 +21,7 @@ choose_target() {
 	static=''
 	flags=''
 	system=Linux
+	suffix=''
 	cmake_options=()
 	case $1 in
 	musl | musl-static)
@@ -38,6 +39,16 @@ choose_target() {
 	s390x) cross s390x s390x-linux-gnu ;;
 	macos-arm64) macos arm64 ;;
 	macos-x86_64) macos x86_64 ;;
+	windows)
+		system=Windows
+		processor=x86_64
+		compiler=x86_64-w64-mingw32-gcc-posix
+		archiver=x86_64-w64-mingw32-ar
+		emulator=wine
+		suffix=.exe
+		static=yes
+		link_flags=-static
+		;;
 	*) die "no such target: $1 (there are: $targets $compiled_targets)" ;;
 	esac
 }
@@ -59,6 +70,12 @@ macos() {
 		-DCMAKE_INSTALL_NAME_TOOL="$(command -v true)")
 }
 
+# What wine needs to run programs without a screen and without a word about itself: a prefix of its own in FOLDER.
+with_wine() {
+	export WINEPREFIX=$1/wine WINEDEBUG=-all WINEDLLOVERRIDES='winedbg.exe=d;mscoree=d;mshtml=d'
+	unset DISPLAY WAYLAND_DISPLAY
+}
+
 # Whether what is compiled runs; if not, says why.
 target_works() {
 	local work=$1
@@ -69,9 +86,9 @@ target_works() {
 	else
 		echo 'int main(void) { return 0; }' >"$work/empty.c"
 		# shellcheck disable=SC2086
-		if ! "$compiler" $flags $link_flags -o "$work/empty" "$work/empty.c" 2>"$work/errors"; then
+		if ! "$compiler" $flags $link_flags -o "$work/empty$suffix" "$work/empty.c" 2>"$work/errors"; then
 			echo "$compiler does not work: $(head -1 "$work/errors")"
-		elif ! $emulator "$work/empty"; then
+		elif ! $emulator "$work/empty$suffix" >/dev/null 2>&1; then
 			echo 'what is compiled does not run here'
 		else
 			return 0

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* Sections as rings, and events as bells: what a peer can be given, and what it can do with it. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "bell.h"
+#include "descriptor_windows.h"
+#include "scene.h"
+#include "shared_memory.h"
+
+#define UNIT ((size_t)65536)
+
+static void make(struct shared_memory *memory, size_t data)
+{
+	assert_int_equal(shared_memory_create(memory, UNIT, data, 0), 0);
+}
+
+/* The byte behind the last one of the data is the first, for the maker and for the reader. */
+static void data_is_there_twice(void **state)
+{
+	struct shared_memory ours, theirs;
+
+	(void)state;
+	make(&ours, 4 * UNIT);
+	assert_int_equal(shared_memory_accept(&theirs, ours.fd, UNIT, 4 * UNIT, 0), 0);
+	for (size_t at = 0; at < 4 * UNIT; at += 4099)
+		shared_memory_data(&ours)[at] = (unsigned char)(at + 7);
+	assert_memory_equal(shared_memory_data(&ours), shared_memory_data(&ours) + 4 * UNIT, 4 * UNIT);
+	assert_memory_equal(shared_memory_data(&ours), shared_memory_data(&theirs), 4 * UNIT);
+	assert_memory_equal(shared_memory_data(&theirs), shared_memory_data(&theirs) + 4 * UNIT, 4 * UNIT);
+	shared_memory_data(&ours)[4 * UNIT + 5] = 99;
+	assert_int_equal(shared_memory_data(&theirs)[5], 99);
+	shared_memory_deinit(&theirs, NULL);
+	shared_memory_deinit(&ours, NULL);
+}
+
+/* A hundred at a time: address space is found for all, and none lies over another. */
+static void many_fit_side_by_side(void **state)
+{
+	static struct shared_memory all[100];
+
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		make(&all[i], UNIT);
+		memset(all[i].base, (int)i, 2 * UNIT);
+	}
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(((unsigned char *)all[i].base)[3 * UNIT - 1], i);
+	for (unsigned i = 0; i < 100; i++)
+		shared_memory_deinit(&all[i], NULL);
+}
+
+/* With the handle that is passed on nothing can be mapped to be written. */
+static void passed_handle_only_reads(void **state)
+{
+	struct shared_memory memory;
+	void *view;
+
+	(void)state;
+	make(&memory, UNIT);
+	assert_null(MapViewOfFile(handle_of(memory.fd), FILE_MAP_WRITE, 0, 0, 0));
+	view = MapViewOfFile(handle_of(memory.fd), FILE_MAP_READ, 0, 0, 0);
+	assert_non_null(view);
+	UnmapViewOfFile(view);
+	shared_memory_deinit(&memory, NULL);
+}
+
+/* The pages of a peer's view are read-only, whatever the program tries. */
+static void readers_view_cannot_be_made_writable(void **state)
+{
+	struct shared_memory ours, theirs;
+	DWORD before;
+
+	(void)state;
+	make(&ours, UNIT);
+	assert_int_equal(shared_memory_accept(&theirs, ours.fd, UNIT, UNIT, 0), 0);
+	assert_false(VirtualProtect(theirs.base, UNIT, PAGE_READWRITE, &before));
+	shared_memory_deinit(&theirs, NULL);
+	shared_memory_deinit(&ours, NULL);
+}
+
+static int accept_section(HANDLE section)
+{
+	struct shared_memory memory;
+	int r = shared_memory_accept(&memory, descriptor_of(section), UNIT, UNIT, 0);
+
+	if (r == 0)
+		shared_memory_deinit(&memory, NULL);
+	CloseHandle(section);
+	return r;
+}
+
+/* Memory whose pages come from a file, or may not be there, or that is no memory, is not mapped. */
+static void only_memory_that_is_set_aside_is_accepted(void **state)
+{
+	char folder[MAX_PATH], path[MAX_PATH];
+	HANDLE file, section;
+
+	(void)state;
+	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_COMMIT, 0, 2 * UNIT, NULL);
+	assert_int_equal(accept_section(section), 0);
+	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_RESERVE, 0, 2 * UNIT, NULL);
+	assert_int_equal(accept_section(section), -EMEDIUMTYPE);
+	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 3 * UNIT, NULL);
+	assert_int_equal(accept_section(section), -EBADMSG);
+
+	assert_true(GetTempPathA(sizeof(folder), folder) && GetTempFileNameA(folder, "evc", 0, path));
+	file = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
+	assert_true(file != INVALID_HANDLE_VALUE);
+	section = CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, 2 * UNIT, NULL);
+	assert_int_equal(accept_section(section), -EMEDIUMTYPE);
+	assert_false(shared_memory_is_acceptable(descriptor_of(file)));
+	assert_int_equal(accept_section(file), -EPERM);
+	assert_int_equal(accept_section(CreateEventW(NULL, FALSE, FALSE, NULL)), -EPERM);
+}
+
+static void sizes_are_whole_units(void **state)
+{
+	struct shared_memory memory;
+
+	(void)state;
+	assert_int_equal(shared_memory_page_size(), UNIT);
+	assert_int_equal(shared_memory_create(&memory, 4096, UNIT, 0), -EFBIG);
+	assert_int_equal(shared_memory_create(&memory, UNIT, 4096, 0), -EFBIG);
+	assert_int_equal(shared_memory_create(&memory, 0, UNIT, 0), -EFBIG);
+}
+
+/* A ring is one wake-up, also if nobody waited for it yet, and rings merge. */
+static void ring_wakes_once(void **state)
+{
+	struct bell bell;
+	int ringer;
+
+	(void)state;
+	assert_int_equal(bell_create(&bell, BELL_EVENTFD, true), 0);
+	ringer = bell.ring_fd;
+	assert_int_equal(bell_check_ringer(BELL_EVENTFD, ringer), 0);
+	assert_int_equal(WaitForSingleObject(handle_of(bell.watch_fd), 0), WAIT_TIMEOUT);
+	assert_int_equal(bell_ring(BELL_EVENTFD, ringer), 0);
+	assert_int_equal(bell_ring(BELL_EVENTFD, ringer), 0);
+	assert_int_equal(WaitForSingleObject(handle_of(bell.watch_fd), 0), WAIT_OBJECT_0);
+	assert_int_equal(WaitForSingleObject(handle_of(bell.watch_fd), 0), WAIT_TIMEOUT);
+	bell_deinit(&bell);
+}
+
+/* The ringer cannot take the listener's rings by waiting for them. */
+static void ringer_cannot_listen(void **state)
+{
+	struct bell bell;
+
+	(void)state;
+	assert_int_equal(bell_create(&bell, BELL_EVENTFD, true), 0);
+	assert_int_equal(bell_ring(BELL_EVENTFD, bell.ring_fd), 0);
+	assert_int_equal(WaitForSingleObject(handle_of(bell.ring_fd), 0), WAIT_FAILED);
+	assert_int_equal(WaitForSingleObject(handle_of(bell.watch_fd), 0), WAIT_OBJECT_0);
+	bell_deinit(&bell);
+}
+
+static void other_bells_and_other_handles_are_refused(void **state)
+{
+	struct shared_memory memory;
+	struct bell bell;
+
+	(void)state;
+	assert_int_equal(bell_create(&bell, BELL_PIPE, true), -ENOTSUP);
+	assert_int_equal(bell_create(&bell, BELL_SOCKET, true), -EINVAL);
+	make(&memory, 0);
+	assert_int_equal(bell_check_ringer(BELL_EVENTFD, memory.fd), -EBADF);
+	assert_int_equal(bell_check_ringer(BELL_EVENTFD, 0x3fffffc), -EBADF);
+	shared_memory_deinit(&memory, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCENE_TEST(data_is_there_twice),
+		SCENE_TEST(many_fit_side_by_side),
+		SCENE_TEST(passed_handle_only_reads),
+		SCENE_TEST(readers_view_cannot_be_made_writable),
+		SCENE_TEST(only_memory_that_is_set_aside_is_accepted),
+		SCENE_TEST(sizes_are_whole_units),
+		SCENE_TEST(ring_wakes_once),
+		SCENE_TEST(ringer_cannot_listen),
+		SCENE_TEST(other_bells_and_other_handles_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
