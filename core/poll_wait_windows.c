@@ -3,11 +3,12 @@
  * Waiting for any number of handles.
  *
  * One call of the system waits for 64 at most. Up to so many are waited for directly. If there are more, all are looked at
- * first, in batches; if none is ready and there is time, the system's pool waits for them: each hit notes itself and sets
- * one event that this thread waits for. The waits are taken back before this returns, so nobody waits for the
- * handles but whoever calls.
+ * first, in batches; if none is ready and there is time, each batch has a thread, of which this is one and the others are the system
+ * pool's, and each batch has one handle more, an event that ends all the waits as soon as one has hit. All have ended before this
+ * returns, so nobody waits for the handles but whoever calls.
  *
- * A wait takes the signal of an event that resets itself. So every hit is noted, and none is asked for twice.
+ * A wait takes the signal of an event that resets itself. So every hit is noted, and no wait is ever taken back from outside: a wait
+ * of the pool (RegisterWaitForSingleObject) that is taken back at the wrong moment has the signal, and tells nobody.
  *
  * A handle that is ready is so for reading and for writing, whatever was asked.
  */
@@ -24,15 +25,20 @@
 
 struct batch {
 	HANDLE handles[BATCH];
-	struct pollfd *owners[BATCH];
+	struct pollfd *owners[BATCH]; /* NULL: the event that ends the waits */
 	DWORD count;
 };
 
-/* One wait of the pool's. */
-struct hit {
-	struct pollfd *owner;
-	HANDLE wait;
-	HANDLE event; /* to be set */
+/* Of all batches. */
+struct crowd {
+	HANDLE over;          /* one has hit, or the time is over */
+	HANDLE all_are_back;  /* the pool's threads */
+	volatile LONG away;   /* how many are not, and one more until all are sent */
+};
+
+struct errand {
+	struct batch batch;
+	struct crowd *crowd;
 };
 
 static void note(struct pollfd *fd)
@@ -45,11 +51,11 @@ static bool is_open(const struct pollfd *fd)
 	return (int)fd->fd >= 0;
 }
 
-/* The next of them, from `*at` on. */
-static void collect(struct batch *batch, struct pollfd *fds, size_t count, size_t *at)
+/* The next of them, at most so many, from `*at` on. */
+static void collect(struct batch *batch, DWORD most, struct pollfd *fds, size_t count, size_t *at)
 {
 	batch->count = 0;
-	for (; *at < count && batch->count < BATCH; ++*at) {
+	for (; *at < count && batch->count < most; ++*at) {
 		if (!is_open(&fds[*at]))
 			continue;
 		batch->handles[batch->count] = (HANDLE)(intptr_t)(int)fds[*at].fd;
@@ -63,7 +69,7 @@ static void note_broken(struct batch *batch)
 	DWORD flags;
 
 	for (DWORD i = 0; i < batch->count; i++)
-		if (!GetHandleInformation(batch->handles[i], &flags))
+		if (batch->owners[i] && !GetHandleInformation(batch->handles[i], &flags))
 			batch->owners[i]->revents = POLLNVAL;
 }
 
@@ -84,8 +90,11 @@ static unsigned wait_for(struct batch *batch, DWORD milliseconds)
 			return hits;
 		/* Those before it were not ready. */
 		from += r - WAIT_OBJECT_0;
-		note(batch->owners[from++]);
-		hits++;
+		if (batch->owners[from]) {
+			note(batch->owners[from]);
+			hits++;
+		}
+		from++;
 		milliseconds = 0;
 	}
 	return hits;
@@ -98,56 +107,78 @@ static unsigned look_at_all(struct pollfd *fds, size_t count)
 	size_t at = 0;
 
 	while (at < count) {
-		collect(&batch, fds, count, &at);
+		collect(&batch, BATCH, fds, count, &at);
 		hits += wait_for(&batch, 0);
 	}
 	return hits;
 }
 
-static void CALLBACK on_hit(void *arg, BOOLEAN timed_out)
+static void come_back(struct crowd *crowd)
 {
-	const struct hit *hit = arg;
-
-	(void)timed_out;
-	note(hit->owner);
-	SetEvent(hit->event);
+	if (InterlockedDecrement(&crowd->away) == 0)
+		SetEvent(crowd->all_are_back);
 }
 
-/* Errors: -ENOMEM. */
-static int start_waits(struct hit *hits, struct pollfd *fds, size_t count, HANDLE event)
+static DWORD CALLBACK run_errand(void *arg)
 {
-	for (size_t i = 0; i < count; i++) {
-		hits[i] = (struct hit){ .owner = &fds[i], .event = event };
-		if (is_open(&fds[i]) && !RegisterWaitForSingleObject(&hits[i].wait, (HANDLE)(intptr_t)(int)fds[i].fd,
-						on_hit, &hits[i], INFINITE, WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD))
-			return -ENOMEM;
-	}
+	struct errand *errand = arg;
+
+	(void)wait_for(&errand->batch, INFINITE);
+	SetEvent(errand->crowd->over);
+	come_back(errand->crowd);
 	return 0;
 }
 
-/* A callback that is running is waited for: it ends at once. */
-static void end_waits(struct hit *hits, size_t count)
+/* The next batch, and the event behind it, which so is looked at last. */
+static void prepare(struct errand *errand, struct crowd *crowd, struct pollfd *fds, size_t count, size_t *at)
 {
-	for (size_t i = 0; i < count; i++)
-		if (hits[i].wait)
-			(void)UnregisterWaitEx(hits[i].wait, INVALID_HANDLE_VALUE);
+	struct batch *batch = &errand->batch;
+
+	errand->crowd = crowd;
+	collect(batch, BATCH - 1, fds, count, at);
+	batch->handles[batch->count] = crowd->over;
+	batch->owners[batch->count++] = NULL;
 }
 
-static int wait_in_pool(struct pollfd *fds, size_t count, DWORD milliseconds)
+/* `errands` has room for all batches. The first is this thread's. Errors: -ENOMEM. */
+static int run_all(struct errand *errands, struct crowd *crowd, struct pollfd *fds, size_t count, DWORD milliseconds)
 {
-	HANDLE event = CreateEventW(NULL, TRUE, FALSE, NULL);
-	struct hit *hits = calloc(count, sizeof(*hits));
+	size_t at = 0, sent = 1;
+	int r = 0;
+
+	prepare(&errands[0], crowd, fds, count, &at);
+	while (r == 0 && at < count) {
+		prepare(&errands[sent], crowd, fds, count, &at);
+		InterlockedIncrement(&crowd->away);
+		if (!QueueUserWorkItem(run_errand, &errands[sent++], WT_EXECUTELONGFUNCTION)) {
+			InterlockedDecrement(&crowd->away);
+			r = -ENOMEM;
+		}
+	}
+	(void)wait_for(&errands[0].batch, r == 0 ? milliseconds : 0);
+	SetEvent(crowd->over);
+	come_back(crowd);
+	(void)WaitForSingleObject(crowd->all_are_back, INFINITE);
+	return r;
+}
+
+static int wait_in_crowd(struct pollfd *fds, size_t count, DWORD milliseconds)
+{
+	struct crowd crowd = {
+		.over = CreateEventW(NULL, TRUE, FALSE, NULL),
+		.all_are_back = CreateEventW(NULL, TRUE, FALSE, NULL),
+		.away = 1,
+	};
+	struct errand *errands = calloc(count / (BATCH - 1) + 1, sizeof(*errands));
 	int r = -ENOMEM;
 
-	if (event && hits) {
-		r = start_waits(hits, fds, count, event);
-		if (r == 0)
-			(void)WaitForSingleObject(event, milliseconds);
-		end_waits(hits, count);
-	}
-	free(hits);
-	if (event)
-		CloseHandle(event);
+	if (crowd.over && crowd.all_are_back && errands)
+		r = run_all(errands, &crowd, fds, count, milliseconds);
+	free(errands);
+	if (crowd.over)
+		CloseHandle(crowd.over);
+	if (crowd.all_are_back)
+		CloseHandle(crowd.all_are_back);
 	return r;
 }
 
@@ -159,11 +190,11 @@ int poll_wait(struct pollfd *fds, size_t count, int timeout_ms)
 
 	for (size_t i = 0; i < count; i++)
 		fds[i].revents = 0;
-	collect(&batch, fds, count, &at);
+	collect(&batch, BATCH, fds, count, &at);
 	if (at < count) {
 		if (look_at_all(fds, count) || milliseconds == 0)
 			return 0;
-		return wait_in_pool(fds, count, milliseconds);
+		return wait_in_crowd(fds, count, milliseconds);
 	}
 	if (batch.count == 0)
 		Sleep(milliseconds);
