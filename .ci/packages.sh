@@ -18,7 +18,7 @@ packages_for() {
 	bench) echo 'libzmq3-dev libnng-dev libqb-dev gnuplot-nox jq libxml2-utils' ;;
 	# Debian's nats-server starts one on all interfaces where there is systemd: not for everybody who runs the tests.
 	ci) echo 'git clang clang-format-14 clang-tidy-14 libclang-rt-14-dev spin gcc-12-multilib libc6-dev-i386 nats-server doxygen debootstrap lintian dpkg-dev abigail-tools' ;;
-	platforms) echo 'musl-tools linux-libc-dev qemu-user gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu' ;;
+	platforms) echo 'musl-tools linux-libc-dev qemu-user gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-s390x-linux-gnu gcc-mingw-w64-x86-64-posix mingw-w64-x86-64-dev wine64 wine' ;;
 	macos) echo 'npm|nodejs file' ;;
 	*)
 		echo "packages.sh: no such purpose: $1 (build, test, bench, platforms, macos, ci)" >&2

@@ -76,6 +76,13 @@ with_wine() {
 	unset DISPLAY WAYLAND_DISPLAY
 }
 
+# Ends what wine has left running for that prefix.
+end_wine() {
+	local server
+	server=$(PATH=$PATH:/usr/lib/wine command -v wineserver) && [ -d "$1/wine" ] || return 0
+	WINEPREFIX=$1/wine "$server" -k 2>/dev/null || true
+}
+
 # Whether what is compiled runs; if not, says why.
 target_works() {
 	local work=$1

@@ -97,6 +97,7 @@ struct probe {
 	unsigned calls;
 	struct probe *removes; /* in the callback */
 	bool takes;            /* resets the event there */
+	HANDLE answer;         /* set there */
 };
 
 static const struct adapter *adapter;
@@ -116,6 +117,8 @@ static void on_ready(void *arg, unsigned events)
 	probe->calls++;
 	if (probe->takes)
 		ResetEvent(probe->event);
+	if (probe->answer)
+		SetEvent(probe->answer);
 	if (probe->removes)
 		remove_watch(probe->removes);
 }
@@ -301,6 +304,49 @@ static void crowd_is_heard(void)
 	assert_int_equal(heard, CROWD + (CROWD + 6) / 7);
 }
 
+#define RINGS 3000u
+#define PATIENCE_MS 10000
+
+static struct probe rung[CROWD];
+static volatile LONG rings_lost, is_over;
+
+static DWORD WINAPI ring_and_wait(void *arg)
+{
+	unsigned random = 1;
+
+	(void)arg;
+	for (unsigned i = 0; i < RINGS && !rings_lost; i++) {
+		random = random * 1103515245u + 12345u;
+		SetEvent(rung[(random >> 16) % CROWD].event);
+		rings_lost = WaitForSingleObject(rung[0].answer, PATIENCE_MS) != WAIT_OBJECT_0;
+	}
+	is_over = 1;
+	SetEvent(rung[0].event);
+	return 0;
+}
+
+/* Rings that fall into every moment of a wait for many: none is lost. */
+static void ring_among_many_is_never_lost(void)
+{
+	HANDLE answer = CreateEventW(NULL, FALSE, FALSE, NULL), thread;
+
+	memset(rung, 0, sizeof(rung));
+	rings_lost = is_over = 0;
+	for (unsigned i = 0; i < CROWD; i++) {
+		watch(&rung[i], false, i % 2 ? EVCHAN_LOOP_EDGE : 0);
+		rung[i].answer = answer;
+	}
+	thread = CreateThread(NULL, 0, ring_and_wait, NULL, 0, NULL);
+	while (!is_over)
+		adapter->run(1000);
+	WaitForSingleObject(thread, INFINITE);
+	assert_false(rings_lost);
+	for (unsigned i = 0; i < CROWD; i++)
+		end(&rung[i]);
+	CloseHandle(thread);
+	CloseHandle(answer);
+}
+
 static void timers_come_in_order(void)
 {
 	struct probe early = { 0 }, late = { 0 }, at_once = { 0 };
@@ -354,6 +400,7 @@ ON_BOTH(removed_watch_is_silent)
 ON_BOTH(watch_removes_itself)
 ON_BOTH(watch_is_removed_while_it_is_hit)
 ON_BOTH(crowd_is_heard)
+ON_BOTH(ring_among_many_is_never_lost)
 ON_BOTH(timers_come_in_order)
 ON_BOTH(what_is_no_handle_is_refused)
 
@@ -454,6 +501,7 @@ int main(void)
 		BOTH(watch_removes_itself),
 		BOTH(watch_is_removed_while_it_is_hit),
 		BOTH(crowd_is_heard),
+		BOTH(ring_among_many_is_never_lost),
 		BOTH(timers_come_in_order),
 		BOTH(what_is_no_handle_is_refused),
 		SCENE_TEST(base_lives_as_long_as_its_watches),

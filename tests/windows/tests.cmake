@@ -4,6 +4,7 @@
 # with processes, handles and pipes what the others do there.
 
 set(here ${CMAKE_CURRENT_LIST_DIR})
+list(APPEND environment "EVCHAN_TEST_WRAPPER=${EVCHAN_TEST_WRAPPER}")
 set(support ${CMAKE_CURRENT_LIST_DIR}/../support)
 
 # Of the folders beside this one.
