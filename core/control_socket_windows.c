@@ -50,7 +50,8 @@ int control_socket_check(int fd)
 {
 	DWORD flags;
 
-	return fd >= 0 && GetHandleInformation(handle_of(fd), &flags) ? -ENOTSOCK : -EBADF;
+	return fd >= 0 && GetHandleInformation(handle_of(fd), &flags) ? -ENOTSOCK
+								      : -EBADF;
 }
 
 /* What says elsewhere that nobody is there. */
@@ -64,8 +65,8 @@ static int connect_error(const struct address *address, int error)
 int control_socket_connect(struct control_socket *control, const struct address *address)
 {
 	/* Not GENERIC_WRITE, which includes the making of further instances, and so is not given to everybody. */
-	const DWORD access = FILE_READ_DATA | FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES |
-			     READ_CONTROL | SYNCHRONIZE;
+	const DWORD access = FILE_READ_DATA | FILE_WRITE_DATA | FILE_READ_ATTRIBUTES |
+			FILE_WRITE_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
 	struct peer_process peer;
 	wchar_t name[PIPE_NAME_MAX];
 	HANDLE handle;
@@ -76,7 +77,9 @@ int control_socket_connect(struct control_socket *control, const struct address 
 		return r;
 	/* Whoever listens may know who this is, and not act as if it were this. */
 	handle = CreateFileW(name, access, 0, NULL, OPEN_EXISTING,
-			FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
+			FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT |
+					SECURITY_IDENTIFICATION,
+			NULL);
 	if (handle == INVALID_HANDLE_VALUE)
 		return connect_error(address, descriptor_error());
 	r = peer_open_server(&peer, handle);
@@ -98,7 +101,8 @@ int control_socket_peer(const struct control_socket *control, struct evchan_peer
 }
 
 /* There is one write at a time: nothing to bound, no room to make. */
-void control_socket_prepare_accepted(struct control_socket *control, bool want_credentials)
+void control_socket_prepare_accepted(
+		struct control_socket *control, bool want_credentials)
 {
 	(void)control;
 	(void)want_credentials;
@@ -126,19 +130,21 @@ static int move_error(const struct pipe *pipe, int otherwise)
 {
 	HANDLE process = process_of(pipe);
 
-	return process && WaitForSingleObject(process, 0) == WAIT_OBJECT_0 ? -EPIPE : otherwise;
+	return process && WaitForSingleObject(process, 0) == WAIT_OBJECT_0 ? -EPIPE
+									   : otherwise;
 }
 
 /* Takes back what was put into the peer's process. */
 static void take_back(const struct pipe *pipe, const uint32_t *numbers, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		(void)DuplicateHandle(process_of(pipe), handle_of((int)numbers[i]), NULL, NULL, 0, FALSE,
-				DUPLICATE_CLOSE_SOURCE);
+		(void)DuplicateHandle(process_of(pipe), handle_of((int)numbers[i]), NULL,
+				NULL, 0, FALSE, DUPLICATE_CLOSE_SOURCE);
 }
 
 /* The numbers by which the peer finds the handles. Errors: -EPIPE; -ENOMEM. */
-static int name_handles(const struct pipe *pipe, const struct control_ancillary *ancillary, uint32_t *numbers)
+static int name_handles(const struct pipe *pipe,
+		const struct control_ancillary *ancillary, uint32_t *numbers)
 {
 	HANDLE moved;
 
@@ -147,8 +153,11 @@ static int name_handles(const struct pipe *pipe, const struct control_ancillary 
 			numbers[i] = (uint32_t)ancillary->fds[i];
 			continue;
 		}
-		if (!process_of(pipe) || !DuplicateHandle(GetCurrentProcess(), handle_of(ancillary->fds[i]),
-							 process_of(pipe), &moved, 0, FALSE, DUPLICATE_SAME_ACCESS)) {
+		if (!process_of(pipe) ||
+				!DuplicateHandle(GetCurrentProcess(),
+						handle_of(ancillary->fds[i]),
+						process_of(pipe), &moved, 0, FALSE,
+						DUPLICATE_SAME_ACCESS)) {
 			take_back(pipe, numbers, i);
 			return move_error(pipe, -ENOMEM);
 		}
@@ -182,8 +191,8 @@ static int send_first(struct pipe *pipe, const unsigned char *frame, size_t leng
 	return r;
 }
 
-int control_socket_send(struct control_socket *control, const unsigned char *frame, size_t length,
-		const struct control_ancillary *ancillary)
+int control_socket_send(struct control_socket *control, const unsigned char *frame,
+		size_t length, const struct control_ancillary *ancillary)
 {
 	struct pipe *pipe = pipe_of(control->fd);
 
@@ -225,8 +234,10 @@ static int pull_handle(const struct pipe *pipe, uint64_t number, int *fd)
 {
 	HANDLE pulled;
 
-	if (!process_of(pipe) || !DuplicateHandle(process_of(pipe), handle_of((int)number), GetCurrentProcess(),
-						 &pulled, SECTION_MAP_READ | SECTION_QUERY, FALSE, 0))
+	if (!process_of(pipe) ||
+			!DuplicateHandle(process_of(pipe), handle_of((int)number),
+					GetCurrentProcess(), &pulled,
+					SECTION_MAP_READ | SECTION_QUERY, FALSE, 0))
 		return move_error(pipe, -EPROTO);
 	return descriptor_take(pulled, fd);
 }
@@ -236,7 +247,9 @@ static int accept_handle(uint64_t number, size_t place, int *fd)
 {
 	int r;
 
-	if (descriptor_is_owned((int)number) || !descriptor_has_type((int)number, place == 0 ? L"Section" : L"Event"))
+	if (descriptor_is_owned((int)number) ||
+			!descriptor_has_type(
+					(int)number, place == 0 ? L"Section" : L"Event"))
 		return -EPROTO;
 	r = descriptor_own((int)number);
 	if (r == 0)
@@ -244,7 +257,8 @@ static int accept_handle(uint64_t number, size_t place, int *fd)
 	return r;
 }
 
-static void close_arrival(struct control_arrival *arrival, struct disposal_account *account)
+static void close_arrival(
+		struct control_arrival *arrival, struct disposal_account *account)
 {
 	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++) {
 		disposal_close(arrival->fds[i], account);
@@ -253,7 +267,8 @@ static void close_arrival(struct control_arrival *arrival, struct disposal_accou
 	arrival->fd_count = 0;
 }
 
-static int receive_handles(const struct pipe *pipe, const unsigned char *trailer, struct control_arrival *arrival)
+static int receive_handles(const struct pipe *pipe, const unsigned char *trailer,
+		struct control_arrival *arrival)
 {
 	uint64_t count = wire_get(trailer + TRAILER_COUNT, 4);
 	int r = 0;
@@ -273,8 +288,8 @@ static int receive_handles(const struct pipe *pipe, const unsigned char *trailer
 }
 
 /* The first frame, and who says it. */
-static int take_first(struct control_socket *control, size_t length, struct control_arrival *arrival,
-		struct disposal_account *account)
+static int take_first(struct control_socket *control, size_t length,
+		struct control_arrival *arrival, struct disposal_account *account)
 {
 	struct pipe *pipe = pipe_of(control->fd);
 	int r;
@@ -373,13 +388,17 @@ bool control_socket_has_first(const struct control_socket *control)
 	int r;
 
 	memcpy(bytes, control->buffer, control->filled);
-	r = pipe_peek(pipe_of(control->fd), bytes + control->filled, sizeof(bytes) - control->filled);
-	return r > 0 && control_frame_length(&type, bytes, control->filled + (size_t)r) > 0;
+	r = pipe_peek(pipe_of(control->fd), bytes + control->filled,
+			sizeof(bytes) - control->filled);
+	return r > 0 &&
+			control_frame_length(&type, bytes, control->filled + (size_t)r) >
+			0;
 }
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
 
-void control_socket_deinit(struct control_socket *control, struct disposal_account *account)
+void control_socket_deinit(
+		struct control_socket *control, struct disposal_account *account)
 {
 	(void)account;
 	descriptor_close(control->fd);

@@ -177,7 +177,8 @@ bool descriptor_has_type(int fd, const wchar_t *type)
 	UNICODE_STRING *name = &room_for.information.TypeName;
 	ULONG size;
 
-	if (NtQueryObject(handle_of(fd), ObjectTypeInformation, &room_for, sizeof(room_for), &size) < 0)
+	if (NtQueryObject(handle_of(fd), ObjectTypeInformation, &room_for,
+			    sizeof(room_for), &size) < 0)
 		return false;
 	return name->Length == length && memcmp(name->Buffer, type, length) == 0;
 }

@@ -64,7 +64,8 @@ static void unmap_views(unsigned char *at, const unsigned char *end)
 	MEMORY_BASIC_INFORMATION region;
 
 	while (at < end && VirtualQuery(at, &region, sizeof(region))) {
-		unsigned char *next = (unsigned char *)region.BaseAddress + region.RegionSize;
+		unsigned char *next =
+				(unsigned char *)region.BaseAddress + region.RegionSize;
 
 		if (region.Type == MEM_MAPPED && region.AllocationBase == at)
 			UnmapViewOfFile(at);
@@ -135,7 +136,9 @@ void disposal_close(int fd, struct disposal_account *account)
 
 void disposal_unmap(void *base, size_t size, struct disposal_account *account)
 {
-	const struct item item = { .fd = -1, .base = base, .size = size, .account = account };
+	const struct item item = {
+		.fd = -1, .base = base, .size = size, .account = account
+	};
 
 	if (size < DISPOSAL_LARGE_MAPPING)
 		do_away(&item);
@@ -145,7 +148,8 @@ void disposal_unmap(void *base, size_t size, struct disposal_account *account)
 
 int disposal_wait(int timeout_ms)
 {
-	uint64_t deadline = clock_milliseconds() + (timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
+	uint64_t deadline = clock_milliseconds() +
+			(timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
 
 	/* As elsewhere: the one place that asks again and again, and no loop calls it. */
 	while (pending_items) {

@@ -63,9 +63,12 @@ static PSECURITY_DESCRIPTOR make_security(mode_t mode)
 	if (user && group) {
 		if (mode & GROUP_BITS)
 			swprintf(more, 256, L"(A;;" CLIENT_ACCESS L";;;%ls)", group);
-		swprintf(text, 1024, L"O:%lsD:P(A;;GA;;;%ls)(A;;GA;;;SY)%ls%ls", user, user, more,
-				mode & OTHERS_BITS ? L"(A;;" CLIENT_ACCESS L";;;AU)" : L"");
-		if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(text, SDDL_REVISION_1, &security, NULL))
+		swprintf(text, 1024, L"O:%lsD:P(A;;GA;;;%ls)(A;;GA;;;SY)%ls%ls", user,
+				user, more,
+				mode & OTHERS_BITS ? L"(A;;" CLIENT_ACCESS L";;;AU)"
+						   : L"");
+		if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(
+				    text, SDDL_REVISION_1, &security, NULL))
 			security = NULL;
 	}
 	LocalFree(user);
@@ -79,16 +82,21 @@ static HANDLE make_instance(const struct pipe_listener *pipes, bool is_first)
 {
 	SECURITY_ATTRIBUTES attributes = { sizeof(attributes), pipes->security, FALSE };
 	HANDLE handle = CreateNamedPipeW(pipes->name,
-			PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | (is_first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0),
-			PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS,
-			PIPE_UNLIMITED_INSTANCES, BUFFER_BYTES, BUFFER_BYTES, 0, &attributes);
+			PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED |
+					(is_first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0),
+			PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT |
+					PIPE_REJECT_REMOTE_CLIENTS,
+			PIPE_UNLIMITED_INSTANCES, BUFFER_BYTES, BUFFER_BYTES, 0,
+			&attributes);
 
 	return handle == INVALID_HANDLE_VALUE ? NULL : handle;
 }
 
 static bool has_client(const struct instance *instance)
 {
-	return instance->handle && (!instance->is_waiting || HasOverlappedIoCompleted(&instance->connecting));
+	return instance->handle &&
+			(!instance->is_waiting ||
+					HasOverlappedIoCompleted(&instance->connecting));
 }
 
 static bool any_has_client(const struct pipe_listener *pipes)
@@ -103,8 +111,9 @@ static bool any_has_client(const struct pipe_listener *pipes)
 static void start_waiting(struct pipe_listener *pipes, struct instance *instance)
 {
 	instance->connecting = (OVERLAPPED){ .hEvent = pipes->event };
-	instance->is_waiting = !ConnectNamedPipe(instance->handle, &instance->connecting) &&
-			       GetLastError() == ERROR_IO_PENDING;
+	instance->is_waiting =
+			!ConnectNamedPipe(instance->handle, &instance->connecting) &&
+			GetLastError() == ERROR_IO_PENDING;
 	if (any_has_client(pipes))
 		SetEvent(pipes->event);
 }
@@ -132,7 +141,8 @@ static bool end_waiting(struct instance *instance)
 		return false;
 	(void)CancelIoEx(instance->handle, &instance->connecting);
 	instance->is_waiting = false;
-	return !GetOverlappedResult(instance->handle, &instance->connecting, &unused, TRUE);
+	return !GetOverlappedResult(
+			instance->handle, &instance->connecting, &unused, TRUE);
 }
 
 static void close_instance(struct instance *instance)
@@ -162,7 +172,8 @@ static void destroy(void *object)
 }
 
 /* Errors: -EADDRINUSE; -EACCES; -ENOMEM. */
-static int take_lock(struct listener *listener, const struct pipe_listener *pipes, const struct address *address)
+static int take_lock(struct listener *listener, const struct pipe_listener *pipes,
+		const struct address *address)
 {
 	SECURITY_ATTRIBUTES attributes = { sizeof(attributes), pipes->security, FALSE };
 	wchar_t name[PIPE_NAME_MAX];
@@ -179,8 +190,10 @@ static int take_lock(struct listener *listener, const struct pipe_listener *pipe
 	}
 	/* Somebody else's, or another kind of thing. */
 	if (!lock)
-		return GetLastError() == ERROR_ACCESS_DENIED || GetLastError() == ERROR_INVALID_HANDLE ? -EADDRINUSE
-												       : -ENOMEM;
+		return GetLastError() == ERROR_ACCESS_DENIED ||
+						GetLastError() == ERROR_INVALID_HANDLE
+				? -EADDRINUSE
+				: -ENOMEM;
 	return descriptor_take(lock, &listener->lock_fd);
 }
 
@@ -191,8 +204,8 @@ static bool is_own(HANDLE handle)
 	bool is_own = false;
 	PSID owner;
 
-	if (GetSecurityInfo(handle, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL, NULL, NULL,
-			    &security) != ERROR_SUCCESS)
+	if (GetSecurityInfo(handle, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner,
+			    NULL, NULL, NULL, &security) != ERROR_SUCCESS)
 		return false;
 	is_own = owner && user_number(owner) == user_own();
 	LocalFree(security);
@@ -205,7 +218,9 @@ static int make_first(struct pipe_listener *pipes)
 	struct instance *first = &pipes->instances[0];
 
 	first->handle = make_instance(pipes, true);
-	if (!first->handle && (GetLastError() == ERROR_ACCESS_DENIED || GetLastError() == ERROR_PIPE_BUSY)) {
+	if (!first->handle &&
+			(GetLastError() == ERROR_ACCESS_DENIED ||
+					GetLastError() == ERROR_PIPE_BUSY)) {
 		first->handle = make_instance(pipes, false);
 		if (first->handle && !is_own(first->handle))
 			close_instance(first);
@@ -219,7 +234,8 @@ static int make_first(struct pipe_listener *pipes)
 	return 0;
 }
 
-static int open_pipes(struct listener *listener, struct pipe_listener *pipes, const struct address *address, mode_t mode)
+static int open_pipes(struct listener *listener, struct pipe_listener *pipes,
+		const struct address *address, mode_t mode)
 {
 	int r;
 

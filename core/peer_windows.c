@@ -36,7 +36,9 @@ int peer_open_client(struct peer_process *peer, HANDLE pipe)
 
 	if (!GetNamedPipeClientProcessId(pipe, &pid))
 		return -EPIPE;
-	return open_process(peer, pid, PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE);
+	return open_process(peer, pid,
+			PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION |
+					SYNCHRONIZE);
 }
 
 int peer_open_server(struct peer_process *peer, HANDLE pipe)

@@ -35,33 +35,34 @@
 
 struct pipe {
 	HANDLE handle;
-	HANDLE event;       /* the descriptor */
+	HANDLE event; /* the descriptor */
 	struct peer_process peer;
-	HANDLE death_wait;  /* NULL: none */
+	HANDLE death_wait; /* NULL: none */
 	volatile LONG is_dead;
 	bool is_server;
 	bool has_written;
 	bool is_reading;
 	bool is_writing;
-	bool is_over;       /* nothing more will be read */
+	bool is_over; /* nothing more will be read */
 	OVERLAPPED reading;
 	OVERLAPPED writing;
-	size_t start, end;  /* what was read and not taken */
+	size_t start, end; /* what was read and not taken */
 	unsigned char incoming[READ_SIZE];
 	unsigned char outgoing[PIPE_WRITE_MAX];
 };
 
 /* ---- Names ------------------------------------------------------------------------ */
 
-static int make_name(wchar_t name[PIPE_NAME_MAX], const wchar_t *prefix, const struct address *address)
+static int make_name(wchar_t name[PIPE_NAME_MAX], const wchar_t *prefix,
+		const struct address *address)
 {
 	size_t length = wcslen(prefix);
 
 	if (address->kind == ADDRESS_DESCRIPTOR)
 		return -EINVAL;
 	wcscpy(name, prefix);
-	if (!MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, address->text, -1, name + length,
-			    (int)(PIPE_NAME_MAX - length)))
+	if (!MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, address->text, -1,
+			    name + length, (int)(PIPE_NAME_MAX - length)))
 		return -EINVAL;
 	/* The one character that may not be in a name. */
 	for (wchar_t *at = name + length; *at; at++)
@@ -211,7 +212,8 @@ bool pipe_has_hung_up(struct pipe *pipe)
 	DWORD there;
 
 	collect(pipe);
-	return pipe->is_dead || pipe->is_over || !PeekNamedPipe(pipe->handle, NULL, 0, NULL, &there, NULL);
+	return pipe->is_dead || pipe->is_over ||
+			!PeekNamedPipe(pipe->handle, NULL, 0, NULL, &there, NULL);
 }
 
 /* Takes back what is under way, which is done when this returns. */
@@ -259,8 +261,9 @@ static bool make_parts(struct pipe *pipe)
 	if (!pipe->event || !pipe->writing.hEvent)
 		return false;
 	return !pipe->peer.process ||
-	       RegisterWaitForSingleObject(&pipe->death_wait, pipe->peer.process, on_death, pipe, INFINITE,
-			       WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD);
+			RegisterWaitForSingleObject(&pipe->death_wait, pipe->peer.process,
+					on_death, pipe, INFINITE,
+					WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD);
 }
 
 int pipe_new(int *fd, HANDLE handle, const struct peer_process *peer, bool is_server)
@@ -277,7 +280,9 @@ int pipe_new(int *fd, HANDLE handle, const struct peer_process *peer, bool is_se
 	pipe->handle = handle;
 	pipe->peer = *peer;
 	pipe->is_server = is_server;
-	if (!make_parts(pipe) || descriptor_own_object(descriptor_of(pipe->event), pipe, destroy) < 0) {
+	if (!make_parts(pipe) ||
+			descriptor_own_object(descriptor_of(pipe->event), pipe, destroy) <
+					0) {
 		destroy(pipe);
 		return -ENOMEM;
 	}

@@ -31,9 +31,9 @@ struct batch {
 
 /* Of all batches. */
 struct crowd {
-	HANDLE over;          /* one has hit, or the time is over */
-	HANDLE all_are_back;  /* the pool's threads */
-	volatile LONG away;   /* how many are not, and one more until all are sent */
+	HANDLE over;         /* one has hit, or the time is over */
+	HANDLE all_are_back; /* the pool's threads */
+	volatile LONG away;  /* how many are not, and one more until all are sent */
 };
 
 struct errand {
@@ -52,7 +52,8 @@ static bool is_open(const struct pollfd *fd)
 }
 
 /* The next of them, at most so many, from `*at` on. */
-static void collect(struct batch *batch, DWORD most, struct pollfd *fds, size_t count, size_t *at)
+static void collect(struct batch *batch, DWORD most, struct pollfd *fds, size_t count,
+		size_t *at)
 {
 	batch->count = 0;
 	for (; *at < count && batch->count < most; ++*at) {
@@ -80,7 +81,8 @@ static unsigned wait_for(struct batch *batch, DWORD milliseconds)
 	DWORD from = 0;
 
 	while (from < batch->count) {
-		DWORD r = WaitForMultipleObjects(batch->count - from, batch->handles + from, FALSE, milliseconds);
+		DWORD r = WaitForMultipleObjects(batch->count - from,
+				batch->handles + from, FALSE, milliseconds);
 
 		if (r == WAIT_FAILED) {
 			note_broken(batch);
@@ -130,7 +132,8 @@ static DWORD CALLBACK run_errand(void *arg)
 }
 
 /* The next batch, and the event behind it, which so is looked at last. */
-static void prepare(struct errand *errand, struct crowd *crowd, struct pollfd *fds, size_t count, size_t *at)
+static void prepare(struct errand *errand, struct crowd *crowd, struct pollfd *fds,
+		size_t count, size_t *at)
 {
 	struct batch *batch = &errand->batch;
 
@@ -141,7 +144,8 @@ static void prepare(struct errand *errand, struct crowd *crowd, struct pollfd *f
 }
 
 /* `errands` has room for all batches. The first is this thread's. Errors: -ENOMEM. */
-static int run_all(struct errand *errands, struct crowd *crowd, struct pollfd *fds, size_t count, DWORD milliseconds)
+static int run_all(struct errand *errands, struct crowd *crowd, struct pollfd *fds,
+		size_t count, DWORD milliseconds)
 {
 	size_t at = 0, sent = 1;
 	int r = 0;
@@ -150,7 +154,8 @@ static int run_all(struct errand *errands, struct crowd *crowd, struct pollfd *f
 	while (r == 0 && at < count) {
 		prepare(&errands[sent], crowd, fds, count, &at);
 		InterlockedIncrement(&crowd->away);
-		if (!QueueUserWorkItem(run_errand, &errands[sent++], WT_EXECUTELONGFUNCTION)) {
+		if (!QueueUserWorkItem(run_errand, &errands[sent++],
+				    WT_EXECUTELONGFUNCTION)) {
 			InterlockedDecrement(&crowd->away);
 			r = -ENOMEM;
 		}

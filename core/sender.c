@@ -126,7 +126,9 @@ static int sender_start(struct evchan_sender *sender)
 	int r;
 
 	/* Before anything is opened that could get the number of a descriptor that is not there. */
-	r = sender->address.kind == ADDRESS_DESCRIPTOR ? control_socket_check(sender->address.fd) : 0;
+	r = sender->address.kind == ADDRESS_DESCRIPTOR
+			? control_socket_check(sender->address.fd)
+			: 0;
 	if (r < 0)
 		return r;
 
@@ -235,8 +237,9 @@ void evchan_sender_get_pending(struct evchan_sender *sender, struct evchan_pendi
 	(void)ring_writer_observe(&sender->ring);
 	known.unconsumed_bytes = ring_writer_fill(&sender->ring);
 	known.connected = sender->state == SENDER_CONNECTED;
-	known.hello_sent = known.connected || (sender->state == SENDER_GREETING &&
-							 control_socket_outlives_sender());
+	known.hello_sent = known.connected ||
+			(sender->state == SENDER_GREETING &&
+					control_socket_outlives_sender());
 	options_copy_out(pending, &known, sizeof(known));
 }
 

@@ -59,7 +59,8 @@ static int sender_check_receiver(const struct evchan_sender *sender)
 	for (size_t i = 0; i < sender->options.receiver_uid_count; i++)
 		if (sender->receiver_uids[i] == peer.uid)
 			return 0;
-	if (sender->options.receiver_uid_count == 0 && (peer.uid == user_own() || peer.uid == 0))
+	if (sender->options.receiver_uid_count == 0 &&
+			(peer.uid == user_own() || peer.uid == 0))
 		return 0;
 	return -EACCES;
 }

@@ -44,7 +44,8 @@ struct section_basics {
 
 typedef LONG(WINAPI *query_section)(HANDLE, int, void *, SIZE_T, SIZE_T *);
 typedef void *(WINAPI *allocate_2)(HANDLE, void *, SIZE_T, ULONG, ULONG, void *, ULONG);
-typedef void *(WINAPI *map_view_3)(HANDLE, HANDLE, void *, ULONG64, SIZE_T, ULONG, ULONG, void *, ULONG);
+typedef void *(WINAPI *map_view_3)(
+		HANDLE, HANDLE, void *, ULONG64, SIZE_T, ULONG, ULONG, void *, ULONG);
 
 static void *function_of(const wchar_t *library, const char *name)
 {
@@ -59,7 +60,7 @@ static bool sizes_fit(size_t header_size, size_t data_size)
 
 	/* A quarter each: the sum of header and twice the data cannot overflow. */
 	return header_size > 0 && header_size % page == 0 && data_size % page == 0 &&
-	       header_size <= SIZE_MAX / 4 && data_size <= SIZE_MAX / 4;
+			header_size <= SIZE_MAX / 4 && data_size <= SIZE_MAX / 4;
 }
 
 static void note_identity(struct shared_memory *memory)
@@ -84,7 +85,8 @@ struct picture {
 /* Splits a reserved range in two, each to be replaced by a view. NULL: this system cannot, or no memory. */
 static unsigned char *reserve(const struct picture *picture, allocate_2 allocate)
 {
-	unsigned char *base = allocate(GetCurrentProcess(), NULL, picture->once + picture->data_size,
+	unsigned char *base = allocate(GetCurrentProcess(), NULL,
+			picture->once + picture->data_size,
 			MEM_RESERVE | MEM_RESERVE_PLACEHOLDER, PAGE_NOACCESS, NULL, 0);
 
 	if (!base || !picture->data_size)
@@ -106,14 +108,17 @@ static void *map_without_gap(const struct picture *picture)
 
 	if (!base)
 		return NULL;
-	if (!map(picture->section, self, base, 0, picture->once, MEM_REPLACE_PLACEHOLDER, protection, NULL, 0)) {
+	if (!map(picture->section, self, base, 0, picture->once, MEM_REPLACE_PLACEHOLDER,
+			    protection, NULL, 0)) {
 		VirtualFree(base, 0, MEM_RELEASE);
 		if (picture->data_size)
 			VirtualFree(base + picture->once, 0, MEM_RELEASE);
 		return NULL;
 	}
-	if (!picture->data_size || map(picture->section, self, base + picture->once, picture->header_size,
-						   picture->data_size, MEM_REPLACE_PLACEHOLDER, protection, NULL, 0))
+	if (!picture->data_size ||
+			map(picture->section, self, base + picture->once,
+					picture->header_size, picture->data_size,
+					MEM_REPLACE_PLACEHOLDER, protection, NULL, 0))
 		return base;
 	UnmapViewOfFile(base);
 	VirtualFree(base + picture->once, 0, MEM_RELEASE);
@@ -124,15 +129,18 @@ static void *map_without_gap(const struct picture *picture)
 static void *map_into_gap(const struct picture *picture)
 {
 	DWORD access = picture->is_owner ? FILE_MAP_READ | FILE_MAP_WRITE : FILE_MAP_READ;
-	unsigned char *base = VirtualAlloc(NULL, picture->once + picture->data_size, MEM_RESERVE, PAGE_NOACCESS);
+	unsigned char *base = VirtualAlloc(NULL, picture->once + picture->data_size,
+			MEM_RESERVE, PAGE_NOACCESS);
 
 	if (!base)
 		return NULL;
 	VirtualFree(base, 0, MEM_RELEASE);
 	if (!MapViewOfFileEx(picture->section, access, 0, 0, picture->once, base))
 		return NULL;
-	if (!picture->data_size || MapViewOfFileEx(picture->section, access, 0, (DWORD)picture->header_size,
-						   picture->data_size, base + picture->once))
+	if (!picture->data_size ||
+			MapViewOfFileEx(picture->section, access, 0,
+					(DWORD)picture->header_size, picture->data_size,
+					base + picture->once))
 		return base;
 	UnmapViewOfFile(base);
 	return NULL;
@@ -154,7 +162,9 @@ static int lock_object(const struct shared_memory *memory, unsigned flags)
 {
 	if (!(flags & SHARED_MEMORY_LOCK))
 		return 0;
-	return VirtualLock(memory->base, memory->header_size + memory->data_size) ? 0 : -EAGAIN;
+	return VirtualLock(memory->base, memory->header_size + memory->data_size)
+			? 0
+			: -EAGAIN;
 }
 
 /* ---- Objects --------------------------------------------------------------------- */
@@ -163,8 +173,8 @@ static int lock_object(const struct shared_memory *memory, unsigned flags)
 static int keep_reading_end(struct shared_memory *memory, HANDLE section)
 {
 	HANDLE reading, self = GetCurrentProcess();
-	BOOL is_made = DuplicateHandle(
-			self, section, self, &reading, SECTION_MAP_READ | SECTION_QUERY, FALSE, 0);
+	BOOL is_made = DuplicateHandle(self, section, self, &reading,
+			SECTION_MAP_READ | SECTION_QUERY, FALSE, 0);
 
 	CloseHandle(section);
 	return is_made ? descriptor_take(reading, &memory->fd) : -ENOMEM;
@@ -183,8 +193,9 @@ int shared_memory_create(struct shared_memory *out, size_t header_size, size_t d
 	memory.header_size = header_size;
 	memory.data_size = data_size;
 	/* Set aside now, given page by page when first touched: LAZY has nothing to add. */
-	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_COMMIT,
-			(DWORD)(size >> 32), (DWORD)size, NULL);
+	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL,
+			PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32), (DWORD)size,
+			NULL);
 	if (!section)
 		return descriptor_error() == -EMFILE ? -EMFILE : -ENOMEM;
 	r = map_object(&memory, section, true);
@@ -216,7 +227,8 @@ bool shared_memory_is_acceptable(int fd)
 /* Whether it is memory, all of it set aside, of the size that was announced. */
 static int check_object(const struct shared_memory *memory, int fd)
 {
-	const ULONG unwanted = SEC_FILE | SEC_IMAGE | SEC_RESERVE | SEC_NOCACHE | SEC_LARGE_PAGES;
+	const ULONG unwanted = SEC_FILE | SEC_IMAGE | SEC_RESERVE | SEC_NOCACHE |
+			SEC_LARGE_PAGES;
 	query_section query = (query_section)function_of(L"ntdll.dll", "NtQuerySection");
 	struct section_basics basics;
 
@@ -225,13 +237,14 @@ static int check_object(const struct shared_memory *memory, int fd)
 		return -EPERM;
 	if ((basics.attributes & unwanted) || !(basics.attributes & SEC_COMMIT))
 		return -EMEDIUMTYPE;
-	if ((uint64_t)basics.size.QuadPart != (uint64_t)memory->header_size + memory->data_size)
+	if ((uint64_t)basics.size.QuadPart !=
+			(uint64_t)memory->header_size + memory->data_size)
 		return -EBADMSG;
 	return 0;
 }
 
-int shared_memory_accept(struct shared_memory *out, int fd, size_t header_size, size_t data_size,
-		unsigned flags)
+int shared_memory_accept(struct shared_memory *out, int fd, size_t header_size,
+		size_t data_size, unsigned flags)
 {
 	struct shared_memory memory = SHARED_MEMORY_NONE;
 	int r;

@@ -116,8 +116,10 @@ wchar_t *user_own_text(int of_group)
 		return NULL;
 	information = token_information(token, of_group ? TokenPrimaryGroup : TokenUser);
 	if (information)
-		(void)ConvertSidToStringSidW(of_group ? ((TOKEN_PRIMARY_GROUP *)information)->PrimaryGroup
-						      : ((TOKEN_USER *)information)->User.Sid,
+		(void)ConvertSidToStringSidW(of_group
+						? ((TOKEN_PRIMARY_GROUP *)information)
+								  ->PrimaryGroup
+						: ((TOKEN_USER *)information)->User.Sid,
 				&text);
 	free(information);
 	CloseHandle(token);

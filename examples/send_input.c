@@ -148,7 +148,8 @@ static int read_slice(struct input *input)
 		return r;
 	input->is_readable = false;
 	do {
-		size = system_read_input(input->fd, input->may_block, input->buffer + input->end, INPUT_SLICE);
+		size = system_read_input(input->fd, input->may_block,
+				input->buffer + input->end, INPUT_SLICE);
 	} while (size < 0 && errno == EINTR);
 	if (size < 0) {
 		/* Some devices can block that did not look like it. */
@@ -181,7 +182,8 @@ static void read_from(struct input *input, const char *data, size_t size)
 }
 
 /* Whether a file that is read for the first time is to be kept for the next passes. */
-static bool choose_to_keep(struct input *input, const struct system_file *file, const char *name)
+static bool choose_to_keep(
+		struct input *input, const struct system_file *file, const char *name)
 {
 	if (!input->has_copies)
 		return false;

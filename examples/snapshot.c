@@ -22,8 +22,8 @@ int snapshot_add(struct snapshot *snapshot, const struct evchan_observed_lane *l
 
 	if (snapshot->count == snapshot->room) {
 		size_t room = snapshot->room ? 2 * snapshot->room : 64;
-		struct seen_lane *lanes =
-				system_reallocarray(snapshot->lanes, room, sizeof(*lanes));
+		struct seen_lane *lanes = system_reallocarray(
+				snapshot->lanes, room, sizeof(*lanes));
 
 		if (!lanes)
 			return -ENOMEM;

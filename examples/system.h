@@ -27,7 +27,7 @@ struct system_file {
 	int fd;         /* to be watched by the loop if it may block */
 	bool may_block; /* a pipe, a terminal: read only when the loop says so */
 	bool is_regular;
-	uint64_t size;  /* then */
+	uint64_t size; /* then */
 };
 
 /* For reading. "-" is standard input. Errors: negative errno. */

@@ -85,7 +85,7 @@ int system_write_output(const char *data, size_t size, size_t *written)
 static bool can_block(const struct stat *status, int fd)
 {
 	return S_ISFIFO(status->st_mode) || S_ISSOCK(status->st_mode) ||
-	       (S_ISCHR(status->st_mode) && isatty(fd));
+			(S_ISCHR(status->st_mode) && isatty(fd));
 }
 
 int system_open_input(struct system_file *file, const char *name)

@@ -46,7 +46,8 @@ void system_let_signal_interrupt(int signal_number)
 
 int system_write_output(const char *data, size_t size, size_t *written)
 {
-	int result = _write(_fileno(stdout), data, size > INT_MAX ? INT_MAX : (unsigned)size);
+	int result = _write(
+			_fileno(stdout), data, size > INT_MAX ? INT_MAX : (unsigned)size);
 
 	*written = result < 0 ? 0 : (size_t)result;
 	return result < 0 ? -errno : 0;
@@ -114,7 +115,8 @@ static int start_pump(HANDLE from)
 int system_open_input(struct system_file *file, const char *name)
 {
 	bool is_standard = strcmp(name, "-") == 0;
-	int fd = is_standard ? _fileno(stdin) : _open(name, _O_RDONLY | _O_BINARY | _O_NOINHERIT);
+	int fd = is_standard ? _fileno(stdin)
+			     : _open(name, _O_RDONLY | _O_BINARY | _O_NOINHERIT);
 	HANDLE handle;
 	LARGE_INTEGER size = { .QuadPart = 0 };
 

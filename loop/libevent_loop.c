@@ -57,8 +57,8 @@ int libevent_add(struct event *event)
 	return errno > 0 ? -errno : -EINVAL;
 }
 
-int libevent_make(struct event **out, struct libevent_loop *libevent_loop, evutil_socket_t fd,
-		short what, event_callback_fn callback, void *arg)
+int libevent_make(struct event **out, struct libevent_loop *libevent_loop,
+		evutil_socket_t fd, short what, event_callback_fn callback, void *arg)
 {
 	struct event *event;
 
@@ -154,7 +154,8 @@ static int timer_add(struct evchan_loop *loop, struct evchan_timer **out,
 	timer->deadline = 0;
 	timer->fired = fired;
 	timer->arg = arg;
-	r = libevent_make(&timer->event, libevent_from_loop(loop), -1, 0, on_fired, timer);
+	r = libevent_make(
+			&timer->event, libevent_from_loop(loop), -1, 0, on_fired, timer);
 	if (r < 0) {
 		free(timer);
 		return r;

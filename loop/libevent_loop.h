@@ -28,8 +28,8 @@ struct libevent_loop {
 struct libevent_loop *libevent_from_loop(struct evchan_loop *loop);
 
 /* A new event of the loop's priority. Errors: -ENOMEM. */
-int libevent_make(struct event **out, struct libevent_loop *libevent_loop, evutil_socket_t fd, short what,
-		event_callback_fn callback, void *arg);
+int libevent_make(struct event **out, struct libevent_loop *libevent_loop,
+		evutil_socket_t fd, short what, event_callback_fn callback, void *arg);
 
 /* event_add(), without a time. Errors: -errno, -EINVAL. */
 int libevent_add(struct event *event);
@@ -43,9 +43,10 @@ void libevent_watches_deinit(struct libevent_loop *libevent_loop);
 void libevent_watches_set_priority(struct libevent_loop *libevent_loop);
 
 /* The operations of the table. */
-int libevent_watch_add(struct evchan_loop *loop, struct evchan_watch **out, int fd, unsigned events,
-		void (*ready)(void *arg, unsigned events), void *arg);
-int libevent_watch_change(struct evchan_loop *loop, struct evchan_watch *watch, unsigned events);
+int libevent_watch_add(struct evchan_loop *loop, struct evchan_watch **out, int fd,
+		unsigned events, void (*ready)(void *arg, unsigned events), void *arg);
+int libevent_watch_change(
+		struct evchan_loop *loop, struct evchan_watch *watch, unsigned events);
 void libevent_watch_remove(struct evchan_loop *loop, struct evchan_watch *watch);
 
 #endif

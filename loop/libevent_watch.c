@@ -84,8 +84,8 @@ int libevent_watch_add(struct evchan_loop *loop, struct evchan_watch **out, int 
 		return -ENOMEM;
 	watch->ready = ready;
 	watch->arg = arg;
-	r = libevent_make(&watch->event, libevent_from_loop(loop), fd, what_of(loop, events), on_ready,
-			watch);
+	r = libevent_make(&watch->event, libevent_from_loop(loop), fd,
+			what_of(loop, events), on_ready, watch);
 	if (r < 0)
 		goto fail_watch;
 	/* Adding an event that waits for nothing does nothing. */

@@ -48,7 +48,7 @@ struct libevent_watches {
 	CRITICAL_SECTION lock;
 	evutil_socket_t pair[2]; /* written to by the pool, read by the base */
 	struct event *wake;
-	struct event *rest_over; /* active in a pass after which some wait anew */
+	struct event *rest_over;  /* active in a pass after which some wait anew */
 	struct evchan_watch *hit; /* under the lock */
 	struct evchan_watch *resting;
 	size_t count;
@@ -86,8 +86,8 @@ static void end_wait(struct evchan_watch *watch)
 static int start_wait(struct evchan_watch *watch)
 {
 	end_wait(watch);
-	if (!RegisterWaitForSingleObject(&watch->wait, watch->handle, on_hit, watch, INFINITE,
-			    WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD))
+	if (!RegisterWaitForSingleObject(&watch->wait, watch->handle, on_hit, watch,
+			    INFINITE, WT_EXECUTEONLYONCE | WT_EXECUTEINWAITTHREAD))
 		return -ENOMEM;
 	return 0;
 }
@@ -170,8 +170,8 @@ static void remove_last(struct libevent_watches *watches)
 		event_del(watches->wake);
 }
 
-int libevent_watch_add(struct evchan_loop *loop, struct evchan_watch **out, int fd, unsigned events,
-		void (*ready)(void *arg, unsigned events), void *arg)
+int libevent_watch_add(struct evchan_loop *loop, struct evchan_watch **out, int fd,
+		unsigned events, void (*ready)(void *arg, unsigned events), void *arg)
 {
 	struct libevent_loop *libevent_loop = libevent_from_loop(loop);
 	struct evchan_watch *watch;
@@ -208,7 +208,8 @@ fail:
 }
 
 /* Waiting goes on: what is wanted counts when it hits. */
-int libevent_watch_change(struct evchan_loop *loop, struct evchan_watch *watch, unsigned events)
+int libevent_watch_change(
+		struct evchan_loop *loop, struct evchan_watch *watch, unsigned events)
 {
 	unsigned before = watch->events;
 
@@ -220,7 +221,8 @@ int libevent_watch_change(struct evchan_loop *loop, struct evchan_watch *watch, 
 	return 0;
 }
 
-static void unlink_resting(struct libevent_watches *watches, const struct evchan_watch *watch)
+static void unlink_resting(
+		struct libevent_watches *watches, const struct evchan_watch *watch)
 {
 	struct evchan_watch **at = &watches->resting;
 
@@ -301,10 +303,11 @@ int libevent_watches_init(struct libevent_loop *libevent_loop)
 	watches->pair[0] = watches->pair[1] = -1;
 	r = make_pair(watches->pair);
 	if (r == 0)
-		r = libevent_make(&watches->wake, libevent_loop, watches->pair[1], EV_READ | EV_PERSIST, on_wake,
-				watches);
+		r = libevent_make(&watches->wake, libevent_loop, watches->pair[1],
+				EV_READ | EV_PERSIST, on_wake, watches);
 	if (r == 0)
-		r = libevent_make(&watches->rest_over, libevent_loop, -1, EV_PERSIST, on_rest_over, watches);
+		r = libevent_make(&watches->rest_over, libevent_loop, -1, EV_PERSIST,
+				on_rest_over, watches);
 	if (r < 0) {
 		destroy(watches);
 		return r;

@@ -41,8 +41,8 @@ struct play {
 	struct ring_header *header;
 };
 
-static void hear(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void hear(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	/* The honest one is labelled. */
 	if (heard == HEARD_MESSAGE && *evchan_lane_label(message->lane))
@@ -111,12 +111,15 @@ static struct control_hello make_ring(struct play *play)
 	return hello;
 }
 
-static void say_hello(struct play *play, const struct control_hello *hello, const int *fds, size_t count)
+static void say_hello(struct play *play, const struct control_hello *hello,
+		const int *fds, size_t count)
 {
 	const struct control_ancillary ancillary = { .fds = fds, .fd_count = count };
 	unsigned char frame[CONTROL_FRAME_MAX];
 
-	CHECK_EQUAL(control_socket_send(&play->control, frame, control_encode_hello(frame, hello), &ancillary), 0);
+	CHECK_EQUAL(control_socket_send(&play->control, frame,
+				    control_encode_hello(frame, hello), &ancillary),
+			0);
 }
 
 static void close_arrival(const struct control_arrival *arrival)
@@ -133,7 +136,8 @@ static enum control_type answer(struct play *play)
 	enum control_type type;
 	int r;
 
-	while ((r = control_socket_receive(&play->control, &type, &frame, &arrival, NULL)) == -EAGAIN)
+	while ((r = control_socket_receive(&play->control, &type, &frame, &arrival,
+				NULL)) == -EAGAIN)
 		stage_look(&play->stage, 1);
 	CHECK(r > 0);
 	close_arrival(&arrival);
@@ -181,7 +185,8 @@ static void expect_refusal(struct play *play, int error)
 
 static void impossible_tail_ends_the_lane(void **state)
 {
-	static const uint64_t tails[] = { 4, UNIT + 8, RING_POSITION_LIMIT, UINT64_MAX - 7, UINT64_MAX };
+	static const uint64_t tails[] = { 4, UNIT + 8, RING_POSITION_LIMIT,
+		UINT64_MAX - 7, UINT64_MAX };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
@@ -321,10 +326,12 @@ static void handles_of_other_kinds_are_refused(void **state)
 		if (kind == 0)
 			handle = CreateEventW(NULL, FALSE, FALSE, NULL);
 		else if (kind == 1)
-			handle = OpenProcess(PROCESS_ALL_ACCESS, FALSE, GetCurrentProcessId());
-		else if (GetTempPathA(sizeof(folder), folder) && GetTempFileNameA(folder, "evc", 0, path))
-			handle = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS,
-					FILE_FLAG_DELETE_ON_CLOSE, NULL);
+			handle = OpenProcess(
+					PROCESS_ALL_ACCESS, FALSE, GetCurrentProcessId());
+		else if (GetTempPathA(sizeof(folder), folder) &&
+				GetTempFileNameA(folder, "evc", 0, path))
+			handle = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, 0, NULL,
+					CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
 		fd = descriptor_of(handle);
 		say_hello(&play, &hello, &fd, 1);
 		expect_refusal(&play, -EPERM);
@@ -457,7 +464,8 @@ static void ring_is_for_trusted_receivers(void **state)
 	options.receiver_uid_count = 1;
 	stage_open(&stage, NULL);
 	test_receiver_open(&receiver, &stage, scene_address(), NULL);
-	assert_int_equal(test_sender_try(&sender, &stage, scene_address(), &options), -EACCES);
+	assert_int_equal(test_sender_try(&sender, &stage, scene_address(), &options),
+			-EACCES);
 	options.flags = EVCHAN_SENDER_ANY_RECEIVER;
 	test_sender_open(&sender, &stage, scene_address(), &options);
 	STAGE_UNTIL(&stage, sender.calls[TOLD_CONNECTED]);
@@ -491,11 +499,14 @@ static void expect_sender(struct false_welcome *play)
 	CHECK_EQUAL(listener_open(&play->listener, &address, 0600), 0);
 	options.reconnect_min_ms = options.reconnect_max_ms = 60000;
 	test_sender_open(&play->sender, &play->stage, scene_address(), &options);
-	CHECK_EQUAL(WaitForSingleObject(handle_of(play->listener.fd), PATIENCE_MS), WAIT_OBJECT_0);
+	CHECK_EQUAL(WaitForSingleObject(handle_of(play->listener.fd), PATIENCE_MS),
+			WAIT_OBJECT_0);
 	CHECK_EQUAL(listener_accept(&play->listener, &fd), 0);
 	control_socket_init(&play->control, fd);
-	while ((r = control_socket_receive(&play->control, &type, &frame, &arrival, NULL)) == -EAGAIN)
-		CHECK_EQUAL(WaitForSingleObject(handle_of(fd), PATIENCE_MS), WAIT_OBJECT_0);
+	while ((r = control_socket_receive(&play->control, &type, &frame, &arrival,
+				NULL)) == -EAGAIN)
+		CHECK_EQUAL(WaitForSingleObject(handle_of(fd), PATIENCE_MS),
+				WAIT_OBJECT_0);
 	CHECK(r > 0);
 	close_arrival(&arrival);
 }
@@ -503,13 +514,17 @@ static void expect_sender(struct false_welcome *play)
 /* As bytes, because the control socket itself would not say such things. */
 static void welcome_with(struct false_welcome *play, uint32_t first, uint32_t second)
 {
-	const struct control_welcome welcome = { .version = CONTROL_PROTOCOL_VERSION, .bell = 1, .header_size = UNIT };
+	const struct control_welcome welcome = {
+		.version = CONTROL_PROTOCOL_VERSION, .bell = 1, .header_size = UNIT
+	};
 	const uint32_t trailer[] = { 2, first, second };
 	unsigned char bytes[CONTROL_FRAME_MAX];
 	size_t length = control_encode_welcome(bytes, &welcome);
 
 	memcpy(bytes + length, trailer, sizeof(trailer));
-	CHECK_EQUAL(pipe_write(pipe_of(play->control.fd), bytes, length + sizeof(trailer)), 0);
+	CHECK_EQUAL(pipe_write(pipe_of(play->control.fd), bytes,
+				    length + sizeof(trailer)),
+			0);
 }
 
 /* The sender gives the receiver up, and has touched nothing of its own. */
@@ -545,7 +560,8 @@ static void senders_own_handles_are_left_alone(void **state)
 	expect_farewell(&play);
 	assert_true(is_alive(handle_of(own.fd)));
 	expect_sender(&play);
-	welcome_with(&play, (uint32_t)descriptor_of(event), (uint32_t)descriptor_of(event));
+	welcome_with(&play, (uint32_t)descriptor_of(event),
+			(uint32_t)descriptor_of(event));
 	expect_farewell(&play);
 	expect_sender(&play);
 	welcome_with(&play, 0x3fffffc, 12345);

@@ -132,7 +132,8 @@ static void watch(struct probe *probe, bool stays_set, unsigned edge)
 {
 	probe->event = CreateEventW(NULL, stays_set, FALSE, NULL);
 	assert_non_null(probe->event);
-	assert_int_equal(loop->ops->watch_add(loop, &probe->watch, (int)(intptr_t)probe->event,
+	assert_int_equal(loop->ops->watch_add(loop, &probe->watch,
+					 (int)(intptr_t)probe->event,
 					 EVCHAN_LOOP_READ | edge, on_ready, probe),
 			0);
 }
@@ -180,7 +181,8 @@ static void ring_before_the_watch_is_heard(void)
 	watch(&probe, false, 0);
 	remove_watch(&probe);
 	SetEvent(probe.event);
-	assert_int_equal(loop->ops->watch_add(loop, &probe.watch, (int)(intptr_t)probe.event, EVCHAN_LOOP_READ,
+	assert_int_equal(loop->ops->watch_add(loop, &probe.watch,
+					 (int)(intptr_t)probe.event, EVCHAN_LOOP_READ,
 					 on_ready, &probe),
 			0);
 	RUN_UNTIL(probe.calls == 1);
@@ -260,9 +262,12 @@ static void watch_is_removed_while_it_is_hit(void)
 	for (unsigned i = 0; i < 2000; i++) {
 		unsigned calls;
 
-		assert_int_equal(loop->ops->watch_add(loop, &again, (int)(intptr_t)probes[0].event,
-						 EVCHAN_LOOP_READ | (i & 1 ? EVCHAN_LOOP_EDGE : 0), on_ready,
-						 &probes[0]),
+		assert_int_equal(loop->ops->watch_add(loop, &again,
+						 (int)(intptr_t)probes[0].event,
+						 EVCHAN_LOOP_READ |
+								 (i & 1 ? EVCHAN_LOOP_EDGE
+									: 0),
+						 on_ready, &probes[0]),
 				0);
 		if (i % 3)
 			adapter->run(0);
@@ -318,7 +323,8 @@ static DWORD WINAPI ring_and_wait(void *arg)
 	for (unsigned i = 0; i < RINGS && !rings_lost; i++) {
 		random = random * 1103515245u + 12345u;
 		SetEvent(rung[(random >> 16) % CROWD].event);
-		rings_lost = WaitForSingleObject(rung[0].answer, PATIENCE_MS) != WAIT_OBJECT_0;
+		rings_lost = WaitForSingleObject(rung[0].answer, PATIENCE_MS) !=
+				WAIT_OBJECT_0;
 	}
 	is_over = 1;
 	SetEvent(rung[0].event);
@@ -370,7 +376,9 @@ static void what_is_no_handle_is_refused(void)
 {
 	struct probe probe = { 0 };
 
-	assert_int_equal(loop->ops->watch_add(loop, &probe.watch, -1, EVCHAN_LOOP_READ, on_ready, &probe), -EBADF);
+	assert_int_equal(loop->ops->watch_add(loop, &probe.watch, -1, EVCHAN_LOOP_READ,
+					 on_ready, &probe),
+			-EBADF);
 }
 
 static void run_on(const struct adapter *which, void (*test)(void))
@@ -454,7 +462,8 @@ static void loop_is_freed_in_its_callback(void **state)
 	adapter = &on_libevent;
 	make_libevent(&loop);
 	probe.event = CreateEventW(NULL, TRUE, TRUE, NULL);
-	assert_int_equal(loop->ops->watch_add(loop, &probe.watch, (int)(intptr_t)probe.event, EVCHAN_LOOP_READ,
+	assert_int_equal(loop->ops->watch_add(loop, &probe.watch,
+					 (int)(intptr_t)probe.event, EVCHAN_LOOP_READ,
 					 free_loop, &probe),
 			0);
 	RUN_UNTIL(probe.calls);

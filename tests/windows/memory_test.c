@@ -33,9 +33,12 @@ static void data_is_there_twice(void **state)
 	assert_int_equal(shared_memory_accept(&theirs, ours.fd, UNIT, 4 * UNIT, 0), 0);
 	for (size_t at = 0; at < 4 * UNIT; at += 4099)
 		shared_memory_data(&ours)[at] = (unsigned char)(at + 7);
-	assert_memory_equal(shared_memory_data(&ours), shared_memory_data(&ours) + 4 * UNIT, 4 * UNIT);
-	assert_memory_equal(shared_memory_data(&ours), shared_memory_data(&theirs), 4 * UNIT);
-	assert_memory_equal(shared_memory_data(&theirs), shared_memory_data(&theirs) + 4 * UNIT, 4 * UNIT);
+	assert_memory_equal(shared_memory_data(&ours),
+			shared_memory_data(&ours) + 4 * UNIT, 4 * UNIT);
+	assert_memory_equal(
+			shared_memory_data(&ours), shared_memory_data(&theirs), 4 * UNIT);
+	assert_memory_equal(shared_memory_data(&theirs),
+			shared_memory_data(&theirs) + 4 * UNIT, 4 * UNIT);
 	shared_memory_data(&ours)[4 * UNIT + 5] = 99;
 	assert_int_equal(shared_memory_data(&theirs)[5], 99);
 	shared_memory_deinit(&theirs, NULL);
@@ -105,15 +108,20 @@ static void only_memory_that_is_set_aside_is_accepted(void **state)
 	HANDLE file, section;
 
 	(void)state;
-	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_COMMIT, 0, 2 * UNIT, NULL);
+	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL,
+			PAGE_READWRITE | SEC_COMMIT, 0, 2 * UNIT, NULL);
 	assert_int_equal(accept_section(section), 0);
-	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_RESERVE, 0, 2 * UNIT, NULL);
+	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL,
+			PAGE_READWRITE | SEC_RESERVE, 0, 2 * UNIT, NULL);
 	assert_int_equal(accept_section(section), -EMEDIUMTYPE);
-	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 3 * UNIT, NULL);
+	section = CreateFileMappingW(
+			INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 3 * UNIT, NULL);
 	assert_int_equal(accept_section(section), -EBADMSG);
 
-	assert_true(GetTempPathA(sizeof(folder), folder) && GetTempFileNameA(folder, "evc", 0, path));
-	file = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
+	assert_true(GetTempPathA(sizeof(folder), folder) &&
+			GetTempFileNameA(folder, "evc", 0, path));
+	file = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS,
+			FILE_FLAG_DELETE_ON_CLOSE, NULL);
 	assert_true(file != INVALID_HANDLE_VALUE);
 	section = CreateFileMappingW(file, NULL, PAGE_READWRITE, 0, 2 * UNIT, NULL);
 	assert_int_equal(accept_section(section), -EMEDIUMTYPE);

@@ -92,14 +92,16 @@ static void send_bye(struct control_socket *control, const int *fds, size_t coun
 	CHECK_EQUAL(control_socket_send(control, frame, bye(frame), &ancillary), 0);
 }
 
-static int receive(struct control_socket *control, enum control_type *type, struct control_arrival *arrival)
+static int receive(struct control_socket *control, enum control_type *type,
+		struct control_arrival *arrival)
 {
 	const unsigned char *frame;
 
 	return control_socket_receive(control, type, &frame, arrival, NULL);
 }
 
-static int receive_soon(struct control_socket *control, enum control_type *type, struct control_arrival *arrival)
+static int receive_soon(struct control_socket *control, enum control_type *type,
+		struct control_arrival *arrival)
 {
 	int r;
 
@@ -382,7 +384,8 @@ static void nobody_waits_for_a_peer_that_does_not_read(void **state)
 
 	(void)state;
 	connect_both(&both);
-	while ((r = control_socket_send(&both.server, frame, bye(frame), NULL)) == 0 && sent < 1000000)
+	while ((r = control_socket_send(&both.server, frame, bye(frame), NULL)) == 0 &&
+			sent < 1000000)
 		sent++;
 	assert_int_equal(r, -EAGAIN);
 	assert_int_equal(control_socket_ring(&both.server), 0);
@@ -423,7 +426,8 @@ static void server_says_why_and_goes(void **state)
 	control_socket_deinit(&both.server, NULL);
 	assert_true(receive_soon(&both.client, &type, NULL) > 0);
 	assert_int_equal(receive_soon(&both.client, &type, NULL), -EPIPE);
-	assert_true(control_socket_send(&both.client, (const unsigned char *)"\001", 1, NULL) < 0);
+	assert_true(control_socket_send(&both.client, (const unsigned char *)"\001", 1,
+				    NULL) < 0);
 	end_both(&both);
 }
 

@@ -24,10 +24,11 @@
 #include "scene.h"
 #include "stream.h"
 
-#define WINDOW 64u      /* messages that may be repeated after a receiver's death: the release rule's batch */
+#define WINDOW \
+	64u /* messages that may be repeated after a receiver's death: the release rule's batch */
 #define KILLS 6u
-#define STREAM 60000u   /* messages that survive them */
-#define CROWD 90u       /* more senders than the system waits for at once */
+#define STREAM 60000u      /* messages that survive them */
+#define CROWD 90u          /* more senders than the system waits for at once */
 #define STILL_RUNNING 259u /* what the exit status of a living process is said to be */
 
 /* ---- Parts: senders ------------------------------------------------------------------ */
@@ -45,8 +46,12 @@ static int play_stream(const char *address, const char *argument)
 {
 	struct stream_role role = {
 		.address = address,
-		.stream = { .id = (uint32_t)atoi(argument) % STREAMS_MAX, .count = STREAM, .most = 1000 },
-		.options = { .capacity = 65536, .reconnect_min_ms = 1, .reconnect_max_ms = 20 },
+		.stream = { .id = (uint32_t)atoi(argument) % STREAMS_MAX,
+				.count = STREAM,
+				.most = 1000 },
+		.options = { .capacity = 65536,
+				.reconnect_min_ms = 1,
+				.reconnect_max_ms = 20 },
 	};
 
 	stream_role(&role);
@@ -94,8 +99,8 @@ static int play_strange_exit(const char *address, const char *argument)
 static FILE *book;
 static uint64_t written, enough;
 
-static void note_message(struct test_receiver *receiver, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void note_message(struct test_receiver *receiver, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	uint32_t number;
 
@@ -118,7 +123,9 @@ static int play_keeper(const char *address, const char *argument)
 	char path[MAX_PATH];
 	struct stage stage;
 
-	CHECK_EQUAL(sscanf(argument, "%259[^|]|%llu", path, (unsigned long long *)&enough), 2);
+	CHECK_EQUAL(sscanf(argument, "%259[^|]|%llu", path,
+				    (unsigned long long *)&enough),
+			2);
 	book = fopen(path, "ab");
 	CHECK(book);
 	stage_open(&stage, NULL);
@@ -240,7 +247,9 @@ static void crowd_of_processes_is_served_by_waiting(void **state)
 	test_receiver_open(&receiver, NULL, scene_address(), NULL);
 	for (unsigned i = 0; i < CROWD; i++)
 		victims[i] = players_start("victim", "3");
-	while (messages < 3 * CROWD && (r = evchan_receive_wait(&message, receiver.receiver, 60000)) == 0)
+	while (messages < 3 * CROWD &&
+			(r = evchan_receive_wait(&message, receiver.receiver, 60000)) ==
+					0)
 		messages++;
 	assert_int_equal(r, 0);
 	assert_int_equal(receiver.calls[HEARD_JOINED], CROWD);
@@ -248,7 +257,8 @@ static void crowd_of_processes_is_served_by_waiting(void **state)
 		players_kill(victims[i], 0);
 	/* Nothing but their ends is left to hear. */
 	while (receiver.calls[HEARD_LEFT] < CROWD)
-		assert_int_equal(evchan_receive_wait(&message, receiver.receiver, 100), -ETIMEDOUT);
+		assert_int_equal(evchan_receive_wait(&message, receiver.receiver, 100),
+				-ETIMEDOUT);
 	test_receiver_free(&receiver);
 }
 
@@ -280,7 +290,8 @@ static void make_path(char path[MAX_PATH])
 {
 	char folder[MAX_PATH];
 
-	CHECK(GetTempPathA(sizeof(folder), folder) && GetTempFileNameA(folder, "evc", 0, path));
+	CHECK(GetTempPathA(sizeof(folder), folder) &&
+			GetTempFileNameA(folder, "evc", 0, path));
 }
 
 /* Killed again and again in the midst of a stream: the sender hands its ring to the next one, and the book has no gap. */
@@ -358,7 +369,9 @@ static void full_sender_outlives_its_receiver(void **state)
 	players_kill(mute, 0);
 	STAGE_UNTIL(&stage, sender.calls[TOLD_DISCONNECTED]);
 	test_receiver_open(&receiver, &stage, scene_address(), NULL);
-	STAGE_UNTIL(&stage, sender.calls[TOLD_WRITABLE] && receiver.calls[HEARD_MESSAGE] == sent);
+	STAGE_UNTIL(&stage,
+			sender.calls[TOLD_WRITABLE] &&
+					receiver.calls[HEARD_MESSAGE] == sent);
 	test_sender_free(&sender);
 	test_receiver_free(&receiver);
 	stage_close(&stage);
@@ -375,7 +388,8 @@ static void address_goes_from_the_dead_to_the_living(void **state)
 	stage_open(&stage, NULL);
 	mute = players_start("mute", "");
 	players_pass_gate("listening");
-	assert_int_equal(test_receiver_try(&receiver, &stage, scene_address(), NULL), -EADDRINUSE);
+	assert_int_equal(test_receiver_try(&receiver, &stage, scene_address(), NULL),
+			-EADDRINUSE);
 	players_kill(mute, 0);
 	test_receiver_open(&receiver, &stage, scene_address(), NULL);
 	test_receiver_free(&receiver);

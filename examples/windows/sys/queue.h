@@ -25,7 +25,8 @@
 #define LIST_REMOVE(element, field) \
 	do { \
 		if ((element)->field.le_next) \
-			(element)->field.le_next->field.le_prev = (element)->field.le_prev; \
+			(element)->field.le_next->field.le_prev = \
+					(element)->field.le_prev; \
 		*(element)->field.le_prev = (element)->field.le_next; \
 	} while (0)
 
@@ -43,6 +44,7 @@
 		(element)->field.sle_next = (head)->slh_first; \
 		(head)->slh_first = (element); \
 	} while (0)
-#define SLIST_REMOVE_HEAD(head, field) ((head)->slh_first = (head)->slh_first->field.sle_next)
+#define SLIST_REMOVE_HEAD(head, field) \
+	((head)->slh_first = (head)->slh_first->field.sle_next)
 
 #endif

@@ -40,7 +40,8 @@ static HANDLE job(void)
 	limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
 	job = CreateJobObjectW(NULL, NULL);
 	CHECK(job);
-	(void)SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof(limits));
+	(void)SetInformationJobObject(
+			job, JobObjectExtendedLimitInformation, &limits, sizeof(limits));
 	return job;
 }
 
@@ -51,8 +52,10 @@ HANDLE players_start(const char *role, const char *argument)
 	char program[MAX_PATH], line[MAX_PATH + 256];
 
 	CHECK(GetModuleFileNameA(NULL, program, sizeof(program)));
-	snprintf(line, sizeof(line), "\"%s\" " PLAYER " %s %s \"%s\"", program, role, scene_address(), argument);
-	CHECK(CreateProcessA(program, line, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL, NULL, &startup, &process));
+	snprintf(line, sizeof(line), "\"%s\" " PLAYER " %s %s \"%s\"", program, role,
+			scene_address(), argument);
+	CHECK(CreateProcessA(program, line, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL,
+			NULL, &startup, &process));
 	(void)AssignProcessToJobObject(job(), process.hProcess);
 	ResumeThread(process.hThread);
 	CloseHandle(process.hThread);

@@ -12,7 +12,8 @@
 
 struct player_role {
 	const char *name; /* NULL ends a list of these */
-	int (*play)(const char *address, const char *argument); /* returns the exit status */
+	int (*play)(const char *address,
+			const char *argument); /* returns the exit status */
 };
 
 /* If this process is a player, plays and never returns. */

@@ -52,7 +52,8 @@ void scene_change_address(void)
 {
 	static unsigned number;
 
-	snprintf(address, sizeof(address), "@evchan-test-%lu-%u", GetCurrentProcessId(), ++number);
+	snprintf(address, sizeof(address), "@evchan-test-%lu-%u", GetCurrentProcessId(),
+			++number);
 }
 
 int scene_set_up(void **state)
@@ -61,8 +62,8 @@ int scene_set_up(void **state)
 	scene_change_address();
 	CHECK_EQUAL(disposal_wait(PATIENCE_MS), 0);
 	owned_descriptors = descriptor_count();
-	CHECK(CreateTimerQueueTimer(&alarm_timer, NULL, hang, NULL, HANG_SECONDS * 1000 * scene_slowdown(), 0,
-			WT_EXECUTEONLYONCE));
+	CHECK(CreateTimerQueueTimer(&alarm_timer, NULL, hang, NULL,
+			HANG_SECONDS * 1000 * scene_slowdown(), 0, WT_EXECUTEONLYONCE));
 	return 0;
 }
 
