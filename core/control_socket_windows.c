@@ -11,15 +11,18 @@
  * A receiver's word is taken for handles of the sender's: it has the right to move any in and out of that process, and so no need to lie.
  * What can be looked at is looked at all the same: nothing that this library owns already, nothing of another type.
  *
- * What is lost against a socket: a handle lives in its process. A hello whose sender is gone cannot be taken any more.
+ * What is lost against a socket: a handle lives in its process. A hello whose process is gone cannot be taken any more; one whose
+ * sender was merely freed can, because its connection lingers.
  */
 
 #include "control_socket.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "descriptor_windows.h"
+#include "disposal_windows.h"
 #include "pipe_windows.h"
 #include "wire_bytes.h"
 
@@ -143,14 +146,16 @@ static void take_back(const struct pipe *pipe, const uint32_t *numbers, size_t c
 }
 
 /* The numbers by which the peer finds the handles. Errors: -EPIPE; -ENOMEM. */
-static int name_handles(const struct pipe *pipe,
-		const struct control_ancillary *ancillary, uint32_t *numbers)
+static int name_handles(struct pipe *pipe, const struct control_ancillary *ancillary,
+		uint32_t *numbers)
 {
 	HANDLE moved;
 
 	for (size_t i = 0; i < ancillary->fd_count; i++) {
 		if (!pipe_is_server(pipe)) {
-			numbers[i] = (uint32_t)ancillary->fds[i];
+			/* One that cannot be had twice is there as long as its owner keeps it. */
+			if (pipe_keep(pipe, ancillary->fds[i], &numbers[i]) < 0)
+				numbers[i] = (uint32_t)ancillary->fds[i];
 			continue;
 		}
 		if (!process_of(pipe) ||
@@ -198,6 +203,8 @@ int control_socket_send(struct control_socket *control, const unsigned char *fra
 
 	if (pipe_is_fresh(pipe))
 		return send_first(pipe, frame, length, ancillary);
+	if (frame[0] == CONTROL_BYE)
+		pipe_note_goodbye(pipe);
 	return pipe_write(pipe, frame, length);
 }
 
@@ -301,6 +308,8 @@ static int take_first(struct control_socket *control, size_t length,
 		close_arrival(arrival, account);
 		return r;
 	}
+	/* It was answered: the peer has taken what it wanted. */
+	pipe_let_go(pipe);
 	control->first_done = true;
 	control->taken = length + TRAILER_LENGTH;
 	return (int)length;
@@ -397,11 +406,52 @@ bool control_socket_has_first(const struct control_socket *control)
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
 
+/* Until the answer comes, or the end. What an answer brings is not wanted any more. */
+static void await_answer(void *arg)
+{
+	struct control_socket *control = arg;
+	struct control_arrival arrival;
+	const unsigned char *frame;
+	enum control_type type;
+	int r;
+
+	while ((r = control_socket_receive(control, &type, &frame, &arrival, NULL)) ==
+			-EAGAIN)
+		(void)WaitForSingleObject(handle_of(control->fd), INFINITE);
+	close_arrival(&arrival, NULL);
+	descriptor_close(control->fd);
+	free(control);
+}
+
+/*
+ * A hello that is not answered yet names handles of this process, and whoever said it has said goodbye since: the connection and
+ * the handles stay until the receiver has taken them, so that what was published arrives. That holds as long as the process
+ * does. Whether it is so.
+ */
+static bool linger(const struct control_socket *control)
+{
+	const struct pipe *pipe = pipe_of(control->fd);
+	struct control_socket *copy;
+
+	if (!pipe || pipe_is_server(pipe) || control->first_done ||
+			!pipe_keeps_any(pipe) || !pipe_has_said_goodbye(pipe))
+		return false;
+	copy = malloc(sizeof(*copy));
+	if (!copy)
+		return false;
+	*copy = *control;
+	if (disposal_run(await_answer, copy))
+		return true;
+	free(copy);
+	return false;
+}
+
 void control_socket_deinit(
 		struct control_socket *control, struct disposal_account *account)
 {
 	(void)account;
-	descriptor_close(control->fd);
+	if (!linger(control))
+		descriptor_close(control->fd);
 	control->fd = -1;
 }
 

@@ -5,8 +5,6 @@
  * waited for but by disposal_wait().
  */
 
-#include "disposal.h"
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +13,7 @@
 
 #include "clock.h"
 #include "descriptor_windows.h"
+#include "disposal_windows.h"
 
 struct disposal_account {
 	volatile LONG references;
@@ -25,8 +24,13 @@ struct item {
 	int fd;
 	void *base; /* NULL: the descriptor is meant */
 	size_t size;
+	void (*run)(void *arg); /* unless NULL: to be called, instead of all that */
+	void *arg;
 	struct disposal_account *account;
 };
+
+/* Each may take a thread of the pool, which has some hundreds. */
+#define PENDING_MAX 64
 
 static volatile LONG pending_items;
 static volatile LONG pending_descriptors;
@@ -75,7 +79,9 @@ static void unmap_views(unsigned char *at, const unsigned char *end)
 
 static void do_away(const struct item *item)
 {
-	if (item->base)
+	if (item->run)
+		item->run(item->arg);
+	else if (item->base)
 		unmap_views(item->base, (unsigned char *)item->base + item->size);
 	else
 		CloseHandle(handle_of(item->fd));
@@ -83,7 +89,7 @@ static void do_away(const struct item *item)
 
 static void count(const struct item *item, LONG change)
 {
-	if (!item->base) {
+	if (!item->base && !item->run) {
 		InterlockedExchangeAdd(&pending_descriptors, change);
 		if (item->account)
 			InterlockedExchangeAdd(&item->account->pending, change);
@@ -144,6 +150,21 @@ void disposal_unmap(void *base, size_t size, struct disposal_account *account)
 		do_away(&item);
 	else
 		dispose(&item);
+}
+
+bool disposal_run(void (*run)(void *arg), void *arg)
+{
+	struct item *item = pending_items < PENDING_MAX ? malloc(sizeof(*item)) : NULL;
+
+	if (!item)
+		return false;
+	*item = (struct item){ .fd = -1, .run = run, .arg = arg };
+	count(item, 1);
+	if (QueueUserWorkItem(work, item, WT_EXECUTELONGFUNCTION))
+		return true;
+	count(item, -1);
+	free(item);
+	return false;
 }
 
 int disposal_wait(int timeout_ms)

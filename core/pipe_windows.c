@@ -41,11 +41,14 @@ struct pipe {
 	volatile LONG is_dead;
 	bool is_server;
 	bool has_written;
+	bool has_said_goodbye;
 	bool is_reading;
 	bool is_writing;
 	bool is_over; /* nothing more will be read */
 	OVERLAPPED reading;
 	OVERLAPPED writing;
+	HANDLE kept[PIPE_KEPT_MAX];
+	unsigned kept_count;
 	size_t start, end; /* what was read and not taken */
 	unsigned char incoming[READ_SIZE];
 	unsigned char outgoing[PIPE_WRITE_MAX];
@@ -191,6 +194,40 @@ int pipe_write(struct pipe *pipe, const void *bytes, size_t size)
 	return descriptor_error() == -EPIPE ? -EPIPE : -ENOMEM;
 }
 
+int pipe_keep(struct pipe *pipe, int fd, uint32_t *number)
+{
+	HANDLE self = GetCurrentProcess(), kept;
+
+	if (pipe->kept_count == PIPE_KEPT_MAX ||
+			!DuplicateHandle(self, handle_of(fd), self, &kept, 0, FALSE,
+					DUPLICATE_SAME_ACCESS))
+		return -ENOMEM;
+	pipe->kept[pipe->kept_count++] = kept;
+	*number = (uint32_t)descriptor_of(kept);
+	return 0;
+}
+
+void pipe_let_go(struct pipe *pipe)
+{
+	while (pipe->kept_count)
+		CloseHandle(pipe->kept[--pipe->kept_count]);
+}
+
+bool pipe_keeps_any(const struct pipe *pipe)
+{
+	return pipe->kept_count > 0;
+}
+
+void pipe_note_goodbye(struct pipe *pipe)
+{
+	pipe->has_said_goodbye = true;
+}
+
+bool pipe_has_said_goodbye(const struct pipe *pipe)
+{
+	return pipe->has_said_goodbye;
+}
+
 bool pipe_is_fresh(const struct pipe *pipe)
 {
 	return !pipe->has_written;
@@ -245,6 +282,7 @@ static void destroy(void *object)
 	if (pipe->death_wait)
 		(void)UnregisterWaitEx(pipe->death_wait, INVALID_HANDLE_VALUE);
 	cancel(pipe);
+	pipe_let_go(pipe);
 	CloseHandle(pipe->handle);
 	peer_close(&pipe->peer);
 	if (pipe->event)

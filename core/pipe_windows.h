@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <windows.h>
 
 #include "address.h"
@@ -44,6 +45,17 @@ int pipe_peek(struct pipe *pipe, void *to, size_t size);
 
 /* All or nothing; at most PIPE_WRITE_MAX bytes. Errors: -EAGAIN what was written before is not taken yet; -EPIPE; -ENOMEM. */
 int pipe_write(struct pipe *pipe, const void *bytes, size_t size);
+
+/* A handle of this process that the peer may take from it until pipe_let_go(), by the number that is written to `*number`: a
+ * duplicate, so that its owner may close the other. At most PIPE_KEPT_MAX. Errors: -ENOMEM. */
+#define PIPE_KEPT_MAX 2u
+int pipe_keep(struct pipe *pipe, int fd, uint32_t *number);
+void pipe_let_go(struct pipe *pipe);
+bool pipe_keeps_any(const struct pipe *pipe);
+
+/* Notes, and tells, that this side has said goodbye. */
+void pipe_note_goodbye(struct pipe *pipe);
+bool pipe_has_said_goodbye(const struct pipe *pipe);
 
 /* Whether nothing was written to it yet. */
 bool pipe_is_fresh(const struct pipe *pipe);

@@ -313,10 +313,27 @@ static void receiver_hands_over_memory_and_bell(void **state)
 	end_both(&both);
 }
 
-/* Handles that are none, or not what they should be, end the connection and are let go of. */
+static void send_raw(struct both *both, const void *bytes, size_t size)
+{
+	CHECK_EQUAL(pipe_write(pipe_of(both->client.fd), bytes, size), 0);
+}
+
+/* A goodbye whose trailer names one handle by this number. */
+static void name_handle(struct both *both, uint32_t number)
+{
+	const uint32_t trailer[] = { 1, number, 0 };
+	unsigned char bytes[CONTROL_FRAME_MAX];
+	size_t length = bye(bytes);
+
+	memcpy(bytes + length, trailer, sizeof(trailer));
+	send_raw(both, bytes, length + sizeof(trailer));
+}
+
+/* Numbers of no handle end the connection: the system's own names for "this process" and "this thread" are among them. */
 static void sender_names_nonsense(void **state)
 {
-	static const int numbers[] = { 0, 3, 0x3fffffc, -1, -2, 0x7ffffffc };
+	static const uint32_t numbers[] = { 0, 3, 0x3fffffc, UINT32_MAX, UINT32_MAX - 1,
+		0x7ffffffc };
 	enum control_type type;
 
 	(void)state;
@@ -324,15 +341,10 @@ static void sender_names_nonsense(void **state)
 		struct both both;
 
 		connect_both(&both);
-		send_bye(&both.client, &numbers[i], 1);
+		name_handle(&both, numbers[i]);
 		assert_int_equal(receive_soon(&both.server, &type, NULL), -EPROTO);
 		end_both(&both);
 	}
-}
-
-static void send_raw(struct both *both, const void *bytes, size_t size)
-{
-	CHECK_EQUAL(pipe_write(pipe_of(both->client.fd), bytes, size), 0);
 }
 
 /* A trailer that counts more handles than there may be, and bytes that are no frame. */

@@ -163,6 +163,50 @@ static const struct player_role roles[] = {
 	{ NULL, NULL },
 };
 
+/* ---- Senders that are freed before they were let in ------------------------------------ */
+
+/* What was published arrives as long as the process lives; until the welcome nobody is promised more. */
+static void freed_before_admission_loses_nothing(void **state)
+{
+	struct stream_sink sink = { { 0 } };
+	struct test_receiver receiver = { .act = stream_act, .arg = &sink };
+	struct evchan_pending pending = EVCHAN_PENDING_INIT;
+	struct stream stream = { .count = 20, .most = 500 };
+	struct test_sender sender = { 0 };
+	struct stage stage;
+
+	(void)state;
+	stage_open(&stage, NULL);
+	test_receiver_open(&receiver, &stage, scene_address(), NULL);
+	test_sender_open(&sender, &stage, scene_address(), &patient);
+	assert_int_equal(stream_send(&stream, sender.sender, UINT64_MAX), 0);
+	evchan_sender_get_pending(sender.sender, &pending);
+	assert_int_equal(pending.hello_sent, 0);
+	assert_true(pending.unconsumed_bytes > 0);
+	test_sender_free(&sender);
+	STAGE_UNTIL(&stage, receiver.calls[HEARD_LEFT]);
+	assert_int_equal(receiver.left_reason, EVCHAN_LEFT_CLOSED);
+	assert_int_equal(sink.next[0], 20);
+	test_receiver_free(&receiver);
+	stage_close(&stage);
+}
+
+/* Nor does anything stay behind if it never is let in. */
+static void freed_without_admission_leaves_nothing(void **state)
+{
+	struct test_receiver receiver = { 0 };
+	struct test_sender sender = { 0 };
+	struct stage stage;
+
+	(void)state;
+	stage_open(&stage, NULL);
+	test_receiver_open(&receiver, &stage, scene_address(), NULL);
+	test_sender_open(&sender, &stage, scene_address(), &patient);
+	test_sender_free(&sender);
+	test_receiver_free(&receiver);
+	stage_close(&stage);
+}
+
 /* ---- Senders that die ------------------------------------------------------------------------ */
 
 /* Whatever exit status its killer gives it: all it had published arrives, and then it is said to have crashed. */
@@ -399,6 +443,8 @@ static void address_goes_from_the_dead_to_the_living(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		SCENE_TEST(freed_before_admission_loses_nothing),
+		SCENE_TEST(freed_without_admission_leaves_nothing),
 		SCENE_TEST(killed_sender_loses_nothing_it_had_published),
 		SCENE_TEST(goodbye_is_told_from_a_crash),
 		SCENE_TEST(crowd_of_processes_is_served_on_a_loop),
