@@ -52,6 +52,9 @@
  *                   sd_listen_fds(3); `systemd:NAME` the one of that name
  *   (empty)         for a receiver: a fresh private address, to be asked for
  *                   with evchan_receiver_address() and handed to children
+ *
+ * On Windows path and @name are names of pipes, the same in all folders; descriptors
+ * cannot be handed in. docs/windows.md has what else is different there.
  */
 
 #include <stdbool.h>
@@ -273,7 +276,7 @@ struct evchan_receiver_callbacks {
 /** What wakes a peer. */
 enum evchan_bell {
 	EVCHAN_BELL_DEFAULT = 0, /* eventfd; a pipe where there is none */
-	EVCHAN_BELL_EVENTFD = 1, /* eventfd(2) */
+	EVCHAN_BELL_EVENTFD = 1, /* eventfd(2); an event on Windows */
 	EVCHAN_BELL_PIPE = 2,    /* pipe(2) */
 	EVCHAN_BELL_SOCKET = 3,  /* the control socket: slower, but a receiver of another
 	                          * user can then never make this sender block */

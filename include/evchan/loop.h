@@ -8,7 +8,8 @@
  * What evchan asks of an event loop, as a table of operations, and the loop on
  * poll(2) that the library brings along. Most programs need only
  * <evchan/libevent.h>; this header is for those who write another adapter, or
- * who drive evchan from a loop of their own through plain descriptors.
+ * who drive evchan from a loop of their own through plain descriptors. On Windows a
+ * descriptor is a handle to an event, as an int.
  */
 
 #include <stddef.h>
