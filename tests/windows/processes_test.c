@@ -19,7 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
 #include "check.h"
+#include "clock.h"
 #include "players.h"
 #include "scene.h"
 #include "stream.h"
@@ -306,6 +309,64 @@ static void crowd_of_processes_is_served_by_waiting(void **state)
 	test_receiver_free(&receiver);
 }
 
+/* ---- Nobody is busy for nothing ------------------------------------------------------------ */
+
+#define IDLE_LANES 10u
+#define IDLE_MS 500
+
+static void count_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*(bool *)arg = true;
+}
+
+/* While nothing is sent, neither loop turns: what is level-triggered is quiet. */
+static void idle_lanes_use_no_cpu(void **state)
+{
+	static const struct timeval idle = { 0, IDLE_MS * 1000 };
+	struct test_receiver receiver = { 0 };
+	HANDLE victims[IDLE_LANES];
+	const struct evchan_message *message;
+	struct stage stage;
+	struct event *event;
+	bool is_over = false;
+	uint64_t turns;
+
+	(void)state;
+	stage_open(&stage, NULL);
+	test_receiver_open(&receiver, &stage, scene_address(), NULL);
+	for (unsigned i = 0; i < IDLE_LANES; i++)
+		victims[i] = players_start("victim", "1");
+	STAGE_UNTIL(&stage, receiver.calls[HEARD_MESSAGE] == IDLE_LANES);
+	stage_look(&stage, 40);
+	event = event_new(stage.base, -1, 0, count_turn, &is_over);
+	CHECK(event && event_add(event, &idle) == 0);
+	turns = stage.turns;
+	STAGE_UNTIL(&stage, is_over);
+	assert_true(stage.turns - turns <= 3);
+	event_free(event);
+	for (unsigned i = 0; i < IDLE_LANES; i++)
+		players_kill(victims[i], 0);
+	test_receiver_free(&receiver);
+	stage_close(&stage);
+
+	/* The same without a loop: the wait is one call of the system's, and ends when it should. */
+	scene_change_address();
+	memset(&receiver, 0, sizeof(receiver));
+	test_receiver_open(&receiver, NULL, scene_address(), NULL);
+	victims[0] = players_start("victim", "1");
+	CHECK_EQUAL(evchan_receive_wait(&message, receiver.receiver, -1), 0);
+	CHECK_EQUAL(evchan_receive_wait(&message, receiver.receiver, IDLE_MS),
+			-ETIMEDOUT);
+	turns = clock_thread_nanoseconds();
+	CHECK_EQUAL(evchan_receive_wait(&message, receiver.receiver, IDLE_MS),
+			-ETIMEDOUT);
+	assert_true(clock_thread_nanoseconds() - turns < (uint64_t)IDLE_MS * 1000000 / 4);
+	players_kill(victims[0], 0);
+	test_receiver_free(&receiver);
+}
+
 /* ---- Receivers that die -------------------------------------------------------------------------- */
 
 /* What the book says: from 0 on without a gap, and no more of it twice than a batch for each death. */
@@ -449,6 +510,7 @@ int main(int argc, char **argv)
 		SCENE_TEST(goodbye_is_told_from_a_crash),
 		SCENE_TEST(crowd_of_processes_is_served_on_a_loop),
 		SCENE_TEST(crowd_of_processes_is_served_by_waiting),
+		SCENE_TEST(idle_lanes_use_no_cpu),
 		SCENE_TEST(killed_receivers_lose_nothing),
 		SCENE_TEST(sender_is_told_and_resumes),
 		SCENE_TEST(full_sender_outlives_its_receiver),
