@@ -45,18 +45,27 @@ static void nothing(evutil_socket_t fd, short what, void *arg)
 	*(int *)arg = 1;
 }
 
-/* The system's pool may still be at it when something is ready: so each of a number of looks waits a little. */
+/* Where the system's pool may still be at it, what can happen is not there at once: looks go on until some in a row, each of a
+ * moment, have seen nothing. */
+#define QUIET_LOOKS 5u
+
 void stage_look(struct stage *stage, unsigned turns)
 {
-	static const struct timeval pause = { 0, 1000 };
+	static const struct timeval pause = { 0, 1500 };
+	unsigned quiet = 0;
 
-	for (unsigned pauses = turns / 4 + 4; pauses > 0; pauses--) {
+	for (unsigned looks = 0; looks < turns / 4 || quiet < QUIET_LOOKS; looks++) {
 		int is_over = 0;
+		uint64_t before = stage->turns;
 		struct event *event = event_new(stage->base, -1, 0, nothing, &is_over);
 
 		CHECK(event && event_add(event, &pause) == 0);
 		while (!is_over)
 			stage_turn(stage);
 		event_free(event);
+		quiet = stage->turns - before > 1 ? 0 : quiet + 1;
+		/* What never comes to rest is not waited for. */
+		if (looks > 20 * (turns + QUIET_LOOKS))
+			return;
 	}
 }
