@@ -313,21 +313,29 @@ void evchan_receiver_pause(struct evchan_receiver *receiver)
 	receiver->is_paused = true;
 }
 
-void evchan_receiver_resume(struct evchan_receiver *receiver)
+/* Those that joined after the lane with this number, or the others. */
+static void receiver_look_at_lanes(struct evchan_receiver *receiver, uint64_t number, bool after)
 {
 	struct list *link;
 
+	for (link = receiver->lanes.next; link != &receiver->lanes; link = link->next) {
+		struct evchan_lane *lane = CONTAINER_OF(link, struct evchan_lane, link);
+
+		if (lane->state != LANE_GONE && (lane->number > number) == after)
+			receiver_lane_is_ready(receiver, lane, false);
+	}
+}
+
+void evchan_receiver_resume(struct evchan_receiver *receiver)
+{
 	if (handle_is_foreign(&receiver->handle) || !receiver->is_paused)
 		return;
 	handle_check_thread(&receiver->handle);
 	receiver->is_paused = false;
-	/* Rings while it was paused led nowhere: look at every lane in any case. */
-	for (link = receiver->lanes.next; link != &receiver->lanes; link = link->next) {
-		struct evchan_lane *lane = CONTAINER_OF(link, struct evchan_lane, link);
-
-		if (lane->state != LANE_GONE)
-			receiver_lane_is_ready(receiver, lane, false);
-	}
+	/* Rings while it was paused led nowhere: look at every lane in any case. The one that was served before the pause comes
+	 * last, or an application that pauses after each message would hear of no other. */
+	receiver_look_at_lanes(receiver, receiver->paused_lane, true);
+	receiver_look_at_lanes(receiver, receiver->paused_lane, false);
 }
 
 void receiver_count(const struct evchan_receiver *receiver, struct evchan_receiver_stats *stats)

@@ -58,6 +58,7 @@ struct evchan_receiver {
 
 	struct list lanes;
 	uint64_t lane_number;        /* of the last that joined */
+	uint64_t paused_lane;        /* whose message was the last one before a pause */
 	struct list ready;           /* lanes with work, in the order they are served */
 	struct list unfinished;      /* those that have had their share of this turn */
 	struct evchan_timer *turn_timer;

@@ -74,6 +74,8 @@ static void receiver_serve_lane(struct evchan_receiver *receiver, struct evchan_
 	wants_more = lane_serve(lane, &left);
 	if (receiver->handle.is_freed)
 		return;
+	if (receiver->is_paused && left.messages != share.messages)
+		receiver->paused_lane = lane->number;
 	receiver->turn_budget.messages -= share.messages - left.messages;
 	spent = share.bytes - left.bytes + left.owed;
 	receiver->turn_budget.bytes -= spent < receiver->turn_budget.bytes

@@ -117,6 +117,60 @@ static void large_message_is_paid_for(void **state)
 	stage_close(&stage);
 }
 
+/* ---- Pauses --------------------------------------------------------------- */
+
+#define PAUSE_SENDERS 3
+
+struct pauses {
+	struct evchan_lane *lanes[PAUSE_SENDERS];
+	unsigned messages[PAUSE_SENDERS];
+};
+
+static void pause_after_message(struct test_receiver *test, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
+{
+	struct pauses *pauses = test->arg;
+
+	(void)message;
+	if (heard == HEARD_JOINED)
+		pauses->lanes[test->calls[HEARD_JOINED] - 1] = lane;
+	if (heard != HEARD_MESSAGE)
+		return;
+	for (unsigned i = 0; i < PAUSE_SENDERS; i++)
+		pauses->messages[i] += pauses->lanes[i] == lane;
+	evchan_receiver_pause(test->receiver);
+}
+
+/* A receiver that pauses after each message takes one of each lane in turn. */
+static void pauses_do_not_favour_a_lane(void **state)
+{
+	struct pauses pauses = { 0 };
+	struct test_receiver receiver = { .act = pause_after_message, .arg = &pauses };
+	struct test_sender senders[PAUSE_SENDERS] = { 0 };
+	struct stage stage;
+
+	(void)state;
+	stage_open(&stage, NULL);
+	test_receiver_open(&receiver, &stage, scene_address(), NULL);
+	evchan_receiver_pause(receiver.receiver);
+	for (unsigned i = 0; i < PAUSE_SENDERS; i++) {
+		test_sender_open(&senders[i], NULL, scene_address(), NULL);
+		for (unsigned n = 0; n < 20; n++)
+			CHECK_EQUAL(evchan_send(senders[i].sender, 0, "x", 1, 0), 0);
+	}
+	STAGE_UNTIL(&stage, receiver.calls[HEARD_JOINED] == PAUSE_SENDERS);
+	for (unsigned n = 1; n <= 10 * PAUSE_SENDERS; n++) {
+		evchan_receiver_resume(receiver.receiver);
+		STAGE_UNTIL(&stage, receiver.calls[HEARD_MESSAGE] == n);
+	}
+	for (unsigned i = 0; i < PAUSE_SENDERS; i++)
+		CHECK_EQUAL(pauses.messages[i], 10);
+	for (unsigned i = 0; i < PAUSE_SENDERS; i++)
+		test_sender_free(&senders[i]);
+	test_receiver_free(&receiver);
+	stage_close(&stage);
+}
+
 /* ---- Other events on the same base --------------------------------------- */
 
 /* libevent_extra, which nothing else here needs, is loaded at run time. */
@@ -238,6 +292,7 @@ int main(void)
 		SCENE_TEST(newcomer_is_served_soon),
 		SCENE_TEST(turn_has_a_budget),
 		SCENE_TEST(large_message_is_paid_for),
+		SCENE_TEST(pauses_do_not_favour_a_lane),
 		SCENE_TEST(http_request_is_served_soon),
 	};
 
