@@ -127,7 +127,8 @@ void allow_uid(struct evchan_receiver_options *receiver, uid_t **list, const cha
 		receiver->flags |= EVCHAN_RECEIVER_ANY_UID;
 		return;
 	}
-	longer = realloc(*list, (receiver->allow_uid_count + 1) * sizeof(*longer));
+	longer = system_reallocarray(
+			*list, receiver->allow_uid_count + 1, sizeof(*longer));
 	if (!longer)
 		usage_error("--allow-uid: out of memory");
 	longer[receiver->allow_uid_count++] = system_parse_user("--allow-uid", text);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -132,5 +133,10 @@ void system_sort(void *base, size_t count, size_t size,
 
 void *system_reallocarray(void *old, size_t count, size_t size)
 {
-	return reallocarray(old, count, size);
+	/* macOS has no reallocarray(3). */
+	if (size && count > SIZE_MAX / size) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(old, count * size);
 }
