@@ -17,6 +17,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,6 +71,13 @@ int control_socket_adopt(struct control_socket *control, int fd)
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	control_socket_init(control, fd);
 	return 0;
+}
+
+int control_socket_check(int fd)
+{
+	bool listens;
+
+	return unix_socket_check(fd, &listens);
 }
 
 int control_socket_connect(struct control_socket *control, const struct address *address)
@@ -158,6 +166,12 @@ int control_socket_send(struct control_socket *control, const unsigned char *fra
 	if (sent < 0)
 		return -errno;
 	return (size_t)sent == length ? 0 : -EPROTO;
+}
+
+/* The kernel's queue holds the bytes and the descriptors. */
+bool control_socket_outlives_sender(void)
+{
+	return true;
 }
 
 int control_socket_ring(struct control_socket *control)
@@ -360,6 +374,13 @@ int control_socket_receive(struct control_socket *control, enum control_type *ty
 	return length;
 }
 
+bool control_socket_has_hung_up(const struct control_socket *control)
+{
+	struct pollfd look = { .fd = control->fd };
+
+	return poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
+}
+
 bool control_socket_has_first(const struct control_socket *control)
 {
 	unsigned char bytes[CONTROL_FRAME_MAX];
@@ -400,6 +421,11 @@ void control_socket_deinit(
 	else
 		disposal_close(control->fd, account);
 	control->fd = -1;
+}
+
+void control_socket_shut(struct control_socket *control)
+{
+	(void)shutdown(control->fd, SHUT_RDWR);
 }
 
 void control_socket_abandon(struct control_socket *control)

@@ -195,33 +195,33 @@ int sort_key_find(const char *name)
 	return -1;
 }
 
-struct order {
+/* For compare(): each system has a sort with an argument of its own. */
+static struct order {
 	int key;
 	bool reversed;
-};
+} order;
 
 /* Lanes that are equal come in the order of their numbers, so that lines do not jump about. */
-static int compare(const void *left, const void *right, void *arg)
+static int compare(const void *left, const void *right)
 {
 	const struct seen_lane *const *a = left, *const *b = right;
-	const struct order *order = arg;
-	int r = sort_keys[order->key].compare(*a, *b);
+	int r = sort_keys[order.key].compare(*a, *b);
 
 	if (r == 0)
 		return by_lane(*a, *b);
-	return order->reversed ? -r : r;
+	return order.reversed ? -r : r;
 }
 
 const struct seen_lane **snapshot_sorted(
 		const struct snapshot *snapshot, int key, bool reversed)
 {
 	const struct seen_lane **sorted = calloc(snapshot->count + 1, sizeof(*sorted));
-	struct order order = { key, reversed };
 
 	if (!sorted)
 		return NULL;
 	for (size_t i = 0; i < snapshot->count; i++)
 		sorted[i] = &snapshot->lanes[i];
-	system_sort(sorted, snapshot->count, sizeof(*sorted), compare, &order);
+	order = (struct order){ key, reversed };
+	qsort(sorted, snapshot->count, sizeof(*sorted), compare);
 	return sorted;
 }

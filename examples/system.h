@@ -38,10 +38,6 @@ void system_close_input(int fd, bool may_block);
 /* A user as the command line names it. Or usage_error(). */
 uid_t system_parse_user(const char *option, const char *text);
 
-/* qsort_r(3). */
-void system_sort(void *base, size_t count, size_t size,
-		int (*compare)(const void *, const void *, void *), void *arg);
-
 /* reallocarray(3). */
 void *system_reallocarray(void *old, size_t count, size_t size);
 

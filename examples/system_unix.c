@@ -125,12 +125,6 @@ uid_t system_parse_user(const char *option, const char *text)
 	return (uid_t)parse_number(option, text, 0, UINT32_MAX - 1);
 }
 
-void system_sort(void *base, size_t count, size_t size,
-		int (*compare)(const void *, const void *, void *), void *arg)
-{
-	qsort_r(base, count, size, compare, arg);
-}
-
 void *system_reallocarray(void *old, size_t count, size_t size)
 {
 	/* macOS has no reallocarray(3). */

@@ -163,27 +163,6 @@ uid_t system_parse_user(const char *option, const char *text)
 	return user;
 }
 
-struct comparison {
-	int (*compare)(const void *, const void *, void *);
-	void *arg;
-};
-
-/* The argument comes first here. */
-static int compare_with(void *arg, const void *one, const void *other)
-{
-	const struct comparison *comparison = arg;
-
-	return comparison->compare(one, other, comparison->arg);
-}
-
-void system_sort(void *base, size_t count, size_t size,
-		int (*compare)(const void *, const void *, void *), void *arg)
-{
-	struct comparison comparison = { compare, arg };
-
-	qsort_s(base, count, size, compare_with, &comparison);
-}
-
 void *system_reallocarray(void *old, size_t count, size_t size)
 {
 	size_t bytes;
