@@ -67,6 +67,7 @@ static void receiver_serve_lane(struct evchan_receiver *receiver, struct evchan_
 {
 	struct lane_budget share = receiver_lane_share(receiver, lane);
 	struct lane_budget left = share;
+	uint64_t number = lane->number;
 	uint64_t spent;
 	bool wants_more;
 
@@ -74,8 +75,9 @@ static void receiver_serve_lane(struct evchan_receiver *receiver, struct evchan_
 	wants_more = lane_serve(lane, &left);
 	if (receiver->handle.is_freed)
 		return;
+	/* Whether the lane is still there, only wants_more tells. */
 	if (receiver->is_paused && left.messages != share.messages)
-		receiver->paused_lane = lane->number;
+		receiver->paused_lane = number;
 	receiver->turn_budget.messages -= share.messages - left.messages;
 	spent = share.bytes - left.bytes + left.owed;
 	receiver->turn_budget.bytes -= spent < receiver->turn_budget.bytes

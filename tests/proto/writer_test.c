@@ -151,6 +151,23 @@ static void bytes_are_filled_in_place(void **state)
 	commit(writing, &text.base);
 }
 
+/* The same with values of so many bytes, which are little-endian in the message. */
+static void fill_values(struct writing *writing, uint32_t field, const void *values,
+		size_t size, size_t width)
+{
+	const unsigned char *from = values;
+	unsigned char bytes[64];
+
+	CHECK(size <= sizeof(bytes));
+	for (size_t i = 0; i < size; i++)
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+		bytes[i] = from[i / width * width + width - 1 - i % width];
+#else
+		bytes[i] = from[i / width * width + i % width];
+#endif
+	fill(writing, field, bytes, size);
+}
+
 /* Arrays of fixed width, whether the schema says packed or not. */
 static void arrays_are_filled_in_place(void **state)
 {
@@ -170,11 +187,11 @@ static void arrays_are_filled_in_place(void **state)
 	repeated.n_u_fixed64 = 2;
 	repeated.u_fixed64 = longs;
 	begin(writing, &evchan__test__repeated__descriptor, 300);
-	fill(writing, 24, words, sizeof(words));
-	fill(writing, 6, floats, sizeof(floats));
-	fill(writing, 32, doubles, 16);
-	fill(writing, 32, &doubles[2], 8);
-	fill(writing, 10, longs, sizeof(longs));
+	fill_values(writing, 24, words, sizeof(words), 4);
+	fill_values(writing, 6, floats, sizeof(floats), 4);
+	fill_values(writing, 32, doubles, 16, 8);
+	fill_values(writing, 32, &doubles[2], 8, 8);
+	fill_values(writing, 10, longs, sizeof(longs), 8);
 	fill(writing, 11, NULL, 0);
 	commit(writing, &repeated.base);
 }
