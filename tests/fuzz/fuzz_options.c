@@ -32,9 +32,9 @@ _Noreturn void trap_exit(int with)
 	longjmp(end, 1);
 }
 
-void *trap_reallocarray(void *memory, size_t count, size_t size)
+void *trap_realloc(void *memory, size_t size)
 {
-	list = reallocarray(memory, count, size);
+	list = realloc(memory, size);
 	return list;
 }
 

@@ -16,7 +16,7 @@
 _Noreturn void trap_exit(int status);
 int trap_print(FILE *stream, const char *format, ...)
 		__attribute__((format(printf, 2, 3)));
-void *trap_reallocarray(void *memory, size_t count, size_t size);
+void *trap_realloc(void *memory, size_t size);
 
 #ifndef TRAPS_ARE_MADE_HERE
 /* With arguments only: "printf" is a word of attributes, too. */
@@ -24,7 +24,7 @@ void *trap_reallocarray(void *memory, size_t count, size_t size);
 #define fprintf(...) trap_print(__VA_ARGS__)
 #define printf(...) trap_print(stdout, __VA_ARGS__)
 #define fputs(text, stream) trap_print(stream, "%s", text)
-#define reallocarray(...) trap_reallocarray(__VA_ARGS__)
+#define realloc(...) trap_realloc(__VA_ARGS__)
 #endif
 
 #endif
