@@ -6,16 +6,22 @@
  *
  * takes the messages FIRST to END - 1, each once and in order, and ends; with "killed", it kills itself in the middle of the last. FIRST may
  * be "any": the first that comes says which it is, the others follow it. Prints which came. What is wrong ends it with status 1.
+ *
+ * Of a sender that begins, message 0 is kept until the sender has found its ring full: so it has to wait for room at least once however
+ * slow it is, and says so with times_full.
  */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <evchan/evchan.h>
 
 enum {
-	PATIENCE_MS = 60000,
+	PATIENCE_S = 60,
+	PATIENCE_MS = PATIENCE_S * 1000,
 };
 
 /* The same as message() there. */
@@ -44,6 +50,18 @@ static int check(const struct evchan_message *message, unsigned long number)
 	return -1;
 }
 
+/* SIGALRM ends us when the sender does not come so far. */
+static void wait_until_full(const struct evchan_lane *lane)
+{
+	struct evchan_lane_stats stats = EVCHAN_LANE_STATS_INIT;
+
+	alarm(PATIENCE_S);
+	for (evchan_lane_get_stats(lane, &stats); stats.times_full == 0;
+			evchan_lane_get_stats(lane, &stats))
+		sched_yield();
+	alarm(0);
+}
+
 static int receive(struct evchan_receiver *receiver, const char *first, unsigned long end,
 		int is_killed)
 {
@@ -66,6 +84,8 @@ static int receive(struct evchan_receiver *receiver, const char *first, unsigned
 			return 1;
 		if (is_killed && number == end - 1)
 			raise(SIGKILL);
+		if (number == 0)
+			wait_until_full(message->lane);
 		evchan_receive_done(receiver);
 	}
 	printf("%lu to %lu\n", begin, number - 1);
