@@ -14,11 +14,6 @@ backward() {
 	start_bridge --stream BACK --consumer LOCAL --create --ack-wait 2 --stats "$@" "$local_address"
 }
 
-counter_is() {
-	kill -USR1 "$bridge"
-	[ "$(value_of "$1" <(tail -n 1 "$work/bridge.err"))" = "$2" ]
-}
-
 start_local() {
 	"$receive" --raw --slow "$1" "$local_address" >"$work/output$2" 2>>"$work/receiver.err" &
 	receiver=$!

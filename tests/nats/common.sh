@@ -61,6 +61,24 @@ start_bridge() {
 	until_true bridge_catches_signals
 }
 
+# What bridges have said of their counters.
+counters() {
+	grep ' losses=[0-9]*$' "$work/bridge.err" || true
+}
+
+has_said_more() {
+	[ "$(counters | wc -l)" -gt "$1" ]
+}
+
+# counter_is NAME VALUE: whether the bridge, asked now, says so. What an earlier one has said is no answer.
+counter_is() {
+	local before
+	before=$(counters | wc -l)
+	kill -USR1 "$bridge"
+	until_true has_said_more "$before"
+	[ "$(value_of "$1" <(counters | tail -n 1))" = "$2" ]
+}
+
 stop_bridge() {
 	kill -TERM "$bridge" || fail "the bridge is gone: $(cat "$work/bridge.err")"
 	expect_exit 0 "$bridge" "evchan-nats: $(cat "$work/bridge.err")"

@@ -11,11 +11,6 @@ forward() {
 	start_bridge --stream END --create --subject 'end.{label}' --max-in-flight 100 --stats "$@" "$address"
 }
 
-counter_is() {
-	kill -USR1 "$bridge"
-	[ "$(value_of "$1" <(grep "^messages=" "$work/bridge.err" | tail -n 1))" = "$2" ]
-}
-
 has_port() {
 	grep -q trying "$work/bridge.err"
 }

@@ -32,11 +32,7 @@ cut -f 3,4,5 "$work/messages" | sort -u >"$work/schemas"
 "$telemetry_receive" "$work/local" >"$work/output" 2>&1 &
 receiver=$!
 start_bridge --stream PB --consumer LOCAL --create --stats "$work/local"
-all_acked() {
-	kill -USR1 "$bridge"
-	[ "$(value_of acked <(tail -n 1 "$work/bridge.err"))" = $((records + records / 100)) ]
-}
-until_true all_acked
+until_true counter_is acked $((records + records / 100))
 stop_bridge
 expect_exit 0 "$receiver" 'evchan-telemetry-receive'
 cat "$work/output"
