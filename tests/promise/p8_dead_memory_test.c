@@ -90,7 +90,8 @@ static void dead_descriptors_are_refused(void **state)
 static void huge_memory_is_refused(void **state)
 {
 	static const struct stranger_attempt attempts[] = {
-		{ "a terabyte", CONTROL_REFUSE_MEMORY_OBJECT, { 0, 1L << 40, 1 }, NULL,
+		{ "a terabyte", CONTROL_REFUSE_MEMORY_OBJECT,
+				{ 0, sizeof(long) < 8 ? 0 : (long)(1ull << 40), 1 }, NULL,
 				NULL },
 	};
 

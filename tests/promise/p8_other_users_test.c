@@ -197,7 +197,7 @@ static void senders_pipe_is_for_the_own_user(void **state)
 	CHECK_EQUAL(bell_instead_of_a_pipe(0), 0);
 	need_seals();
 	CHECK_EQUAL(bell_instead_of_a_pipe(NOBODY),
-			10 + (has_eventfd() ? BELL_EVENTFD : BELL_SOCKET));
+			10 + (has_eventfd_for(false) ? BELL_EVENTFD : BELL_SOCKET));
 }
 
 /* ---- Memory -------------------------------------------------------------- */

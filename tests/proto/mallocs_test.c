@@ -22,6 +22,11 @@
 #define HAS_OWN_MALLOC 0
 #endif
 #endif
+/* Only glibc lets a program replace its malloc and call it all the same. */
+#ifndef __GLIBC__
+#undef HAS_OWN_MALLOC
+#define HAS_OWN_MALLOC 0
+#endif
 #ifndef HAS_OWN_MALLOC
 #define HAS_OWN_MALLOC (!HAS_THREAD_SANITIZER)
 #endif

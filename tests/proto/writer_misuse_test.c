@@ -137,11 +137,12 @@ static void arrays_have_whole_values(void **state)
 {
 	Evchan__Test__Repeated repeated = EVCHAN__TEST__REPEATED__INIT;
 	struct writing *writing = *state;
+	const uint8_t written[8] = { 1 }; /* little-endian */
 	uint64_t one = 1;
 
 	CHECK_EQUAL(begin(writing, &evchan__test__repeated__descriptor, 100), 0);
 	CHECK_EQUAL(open_field(writing, 30, 24, 8), 0);
-	memcpy(writing->span.data, &one, sizeof(one));
+	memcpy(writing->span.data, written, sizeof(written));
 	for (size_t used = 1; used < 24; used++)
 		if (used % 8)
 			CHECK_EQUAL(evchan_proto_writer_close(&writing->writer, used),

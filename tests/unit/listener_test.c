@@ -357,8 +357,10 @@ static void accept_forbidden(void *arg)
 	CHILD_CHECK(open_in_folder(&listener, "socket") == 0);
 	client = connect_to(path_of("socket"));
 	CHILD_CHECK(client >= 0);
-	if (forbid_system_call(SYS_accept4, *(const int *)arg) < 0)
+	if (forbid_system_call(SYS_accept4, *(const int *)arg) < 0) {
+		listener_deinit(&listener, false);
 		_exit(CHILD_SKIPPED);
+	}
 	CHILD_CHECK(listener_accept(&listener, &fd) == -*(const int *)arg);
 	CHILD_CHECK(fd == -1);
 	listener_deinit(&listener, false);
