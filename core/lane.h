@@ -111,8 +111,14 @@ struct lane_looks {
 
 /* lane_slip.c: before each look; maybe waits for a microsecond, so that it finds more. */
 void lane_slip(struct evchan_lane *lane, struct lane_looks *looks);
-/* lane_slip.c: before the lane sleeps; whether there is something now that was not there before. */
-bool lane_spin(struct evchan_lane *lane);
+enum lane_spun {
+	LANE_SPUN_IN_VAIN,     /* or not at all: it may sleep */
+	LANE_SPUN_CAUGHT,      /* there is something now that was not there before */
+	LANE_SPUN_OUT_OF_TIME, /* the loop has waited for long enough; in the next turn it goes on */
+};
+
+/* lane_slip.c: before the lane sleeps. */
+enum lane_spun lane_spin(struct evchan_lane *lane);
 
 /* Reads what the sender has said on its control socket. Callback: hung_up, error; from_loop, so all. */
 void lane_look_at_control(struct evchan_lane *lane);

@@ -143,8 +143,15 @@ int lane_next(struct evchan_lane *lane)
 		/* Asleep until the tail moves. Releasing comes first: the sender may be asleep for
 		 * want of the very room that is being given back. */
 		lane_release(lane);
-		if (lane_spin(lane))
+		switch (lane_spin(lane)) {
+		case LANE_SPUN_CAUGHT:
 			continue;
+		case LANE_SPUN_OUT_OF_TIME:
+			receiver_lane_is_ready(lane->receiver, lane, false);
+			return 0;
+		case LANE_SPUN_IN_VAIN:
+			break;
+		}
 		r = ring_reader_arm(&lane->reader, lane_rest(lane));
 		if (r <= 0)
 			break;

@@ -31,6 +31,8 @@
 
 /* Looks between two looks at the clock, which cost more. */
 #define SPIN_LOOKS 16
+/* As many messages no lane has delivered: it may be watched. */
+#define NEVER_SPUN UINT64_MAX
 
 static bool others_have_work(const struct evchan_receiver *receiver)
 {
@@ -60,21 +62,35 @@ static bool lane_may_spin(const struct evchan_lane *lane)
 			!others_have_work(receiver);
 }
 
-bool lane_spin(struct evchan_lane *lane)
+/* The first watch of a turn says when the turn's watching ends; returns whether this is it. */
+static bool receiver_begin_spin(struct evchan_receiver *receiver)
 {
-	uint64_t end;
+	if (receiver->spin_end)
+		return false;
+	receiver->spin_end =
+			clock_nanoseconds() + receiver->options.spin_us * UINT64_C(1000);
+	return true;
+}
+
+enum lane_spun lane_spin(struct evchan_lane *lane)
+{
+	struct evchan_receiver *receiver = lane->receiver;
+	bool is_first;
 
 	if (!lane_may_spin(lane))
-		return false;
+		return LANE_SPUN_IN_VAIN;
 	lane->messages_at_spin = lane->messages;
-	end = clock_nanoseconds() + lane->receiver->options.spin_us * UINT64_C(1000);
+	is_first = receiver_begin_spin(receiver);
 	do {
 		for (int i = 0; i < SPIN_LOOKS; i++) {
 			/* An impossible tail is found, and said, by the look that follows. */
 			if (ring_reader_unread(&lane->reader))
-				return true;
+				return LANE_SPUN_CAUGHT;
 			processor_pause();
 		}
-	} while (clock_nanoseconds() < end);
-	return false;
+	} while (clock_nanoseconds() < receiver->spin_end);
+	if (is_first)
+		return LANE_SPUN_IN_VAIN;
+	lane->messages_at_spin = NEVER_SPUN;
+	return LANE_SPUN_OUT_OF_TIME;
 }

@@ -67,6 +67,7 @@ struct evchan_receiver {
 	uint64_t last_turn;          /* number of the loop's turn the budget is of */
 	struct lane_budget turn_budget;
 	uint32_t slips;              /* in this turn, see lane_slip.c */
+	uint64_t spin_end;           /* likewise: clock_nanoseconds(); 0: none yet */
 	struct list stormy;          /* lanes that are left alone for a while, see lane_storm.c */
 	struct evchan_timer *storm_timer;
 	struct list resting;         /* lanes that will be looked at, see lane_rest.c */

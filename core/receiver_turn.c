@@ -40,6 +40,7 @@ static void receiver_refill(struct evchan_receiver *receiver)
 	receiver->turn_budget.messages = receiver->options.turn_total_messages;
 	receiver->turn_budget.bytes = receiver->options.turn_total_bytes;
 	receiver->slips = 0;
+	receiver->spin_end = 0;
 	receiver->stats.turns++;
 	list_append_all(&receiver->ready, &receiver->unfinished);
 }

@@ -329,9 +329,8 @@ struct evchan_receiver_options {
 	                              * and at most: half its ring. With an interval only */
 	/** Microseconds for which a lane that has delivered something is watched before its next message has to wake the
 	 *  loop: spares the wake-up where messages or answers follow each other that fast, and takes CPU time and the
-	 *  loop's attention for so long where they do not: after each message, so up to turn_messages times in one turn
-	 *  if they come just that far apart. Never while another lane has work. At most 1000; 0: off.
-	 *  Without a loop it has no effect. */
+	 *  loop's attention for so long where they do not. In one turn of the loop for no longer than that in all, and
+	 *  never while another lane has work. At most 1000; 0: off. Without a loop it has no effect. */
 	uint32_t spin_us;
 	uint32_t reserved;           /* 0 */
 };
