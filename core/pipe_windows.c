@@ -29,8 +29,13 @@
 #include "descriptor_windows.h"
 
 #define READ_SIZE 1024u
-/* Of 32767 and some hundred: names are short here. */
-#define PIPE_PREFIX L"\\\\.\\pipe\\evchan."
+/*
+ * A question mark, not a dot. What follows a dot is taken for a path: "..", empty parts, trailing dots and spaces are resolved
+ * before the pipe is looked for (Microsoft, "File path formats on Windows systems", normalization), so that two addresses
+ * could be one pipe, and one could lead out of all pipes. Nor is a slash a backslash then, behind which a pipe could not be as long as
+ * there is one by the name of what stands before it.
+ */
+#define PIPE_PREFIX L"\\\\?\\pipe\\evchan."
 #define LOCK_PREFIX L"Global\\evchan.lock."
 
 struct pipe {
@@ -79,9 +84,20 @@ int pipe_name(wchar_t name[PIPE_NAME_MAX], const struct address *address)
 	return make_name(name, PIPE_PREFIX, address);
 }
 
+/* Of ntdll.dll, documented for drivers. */
+WCHAR WINAPI RtlUpcaseUnicodeChar(WCHAR character);
+
+/* Names of pipes that differ in case only are one name, those of events are not: so the lock's is in capitals, by the table that
+ * the system has for pipes. */
 int pipe_lock_name(wchar_t name[PIPE_NAME_MAX], const struct address *address)
 {
-	return make_name(name, LOCK_PREFIX, address);
+	int r = make_name(name, LOCK_PREFIX, address);
+
+	if (r < 0)
+		return r;
+	for (wchar_t *at = name + wcslen(LOCK_PREFIX); *at; at++)
+		*at = RtlUpcaseUnicodeChar(*at);
+	return 0;
 }
 
 /* ---- Reading ------------------------------------------------------------------------ */

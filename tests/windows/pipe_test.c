@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bell.h"
@@ -136,6 +137,81 @@ static void address_has_one_listener(void **state)
 	listener_deinit(&first, false);
 	assert_int_equal(listener_open(&second, &address, 0600), 0);
 	listener_deinit(&second, false);
+}
+
+/* Names of pipes that differ in case only are one name; so two receivers at them would take each other's senders. */
+static void case_makes_no_other_address(void **state)
+{
+	struct listener first, second;
+	struct address address;
+	char text[64];
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s-\xc3\xa4", scene_address());
+	open_listener(&first, text);
+	/* The same letter, as a capital. */
+	snprintf(text, sizeof(text), "%s-\xc3\x84", scene_address());
+	for (char *at = text; *at; at++)
+		if (*at >= 'a' && *at <= 'z')
+			*at = (char)(*at - 'a' + 'A');
+	parse(&address, text);
+	assert_int_equal(listener_open(&second, &address, 0600), -EADDRINUSE);
+	listener_deinit(&first, false);
+}
+
+/* Whether whoever connects there is let in here. */
+static bool leads_to(struct listener *listener, const char *text)
+{
+	struct control_socket client;
+	struct address address;
+	bool it_does;
+	int fd;
+
+	parse(&address, text);
+	CHECK_EQUAL(control_socket_connect(&client, &address), 0);
+	it_does = WaitForSingleObject(handle_of(listener->fd), PATIENCE_MS) ==
+					WAIT_OBJECT_0 &&
+			listener_accept(listener, &fd) == 0;
+	control_socket_deinit(&client, NULL);
+	if (it_does)
+		descriptor_close(fd);
+	return it_does;
+}
+
+/* An address is a name and not a path: what the system would resolve in one makes another address. */
+static void address_is_taken_as_it_is(void **state)
+{
+	static const char *const endings[] = { ".", " ", "/", "/.", "//x", "/../y",
+		"/x" };
+	struct listener plain, other;
+	char text[64];
+
+	(void)state;
+	open_listener(&plain, scene_address());
+	for (unsigned i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		snprintf(text, sizeof(text), "%s%s", scene_address(), endings[i]);
+		open_listener(&other, text);
+		assert_true(leads_to(&other, text));
+		assert_true(leads_to(&plain, scene_address()));
+		listener_deinit(&other, false);
+	}
+	listener_deinit(&plain, false);
+}
+
+/* Nor does it lead to anything that is no pipe of this library's. */
+static void address_leads_nowhere_else(void **state)
+{
+	struct control_socket control;
+	struct address address;
+	HANDLE pipe;
+
+	(void)state;
+	pipe = CreateNamedPipeW(L"\\\\.\\pipe\\evchan-test-stranger", PIPE_ACCESS_DUPLEX,
+			0, 1, 0, 0, 0, NULL);
+	assert_true(pipe != INVALID_HANDLE_VALUE);
+	parse(&address, "x/../evchan-test-stranger");
+	assert_int_equal(control_socket_connect(&control, &address), -ENOENT);
+	CloseHandle(pipe);
 }
 
 /* A client that has not noticed its receiver's end, or does not want to, does not keep the address. */
@@ -502,6 +578,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(nobody_is_told_as_elsewhere),
 		SCENE_TEST(address_has_one_listener),
+		SCENE_TEST(case_makes_no_other_address),
+		SCENE_TEST(address_is_taken_as_it_is),
+		SCENE_TEST(address_leads_nowhere_else),
 		SCENE_TEST(address_is_free_though_clients_linger),
 		SCENE_TEST(foreign_pipe_is_not_taken_for_a_dead_receivers),
 		SCENE_TEST(crowd_gets_in),
