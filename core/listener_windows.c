@@ -171,11 +171,30 @@ static void destroy(void *object)
 	free(pipes);
 }
 
-/* Errors: -EADDRINUSE; -EACCES; -ENOMEM. */
-static int take_lock(struct listener *listener, const struct pipe_listener *pipes,
-		const struct address *address)
+/* An event lives as long as anybody has it open, so nobody may but the own user: whoever may connect could keep the address
+ * taken after the receiver's death. Errors: -EADDRINUSE; -ENOMEM. */
+static int make_lock(HANDLE *lock, const wchar_t *name)
 {
-	SECURITY_ATTRIBUTES attributes = { sizeof(attributes), pipes->security, FALSE };
+	PSECURITY_DESCRIPTOR security = make_security(0);
+	SECURITY_ATTRIBUTES attributes = { sizeof(attributes), security, FALSE };
+	DWORD error;
+
+	*lock = security ? CreateEventW(&attributes, TRUE, FALSE, name) : NULL;
+	error = security ? GetLastError() : ERROR_NOT_ENOUGH_MEMORY;
+	LocalFree(security);
+	if (*lock && error == ERROR_ALREADY_EXISTS) {
+		CloseHandle(*lock);
+		return -EADDRINUSE;
+	}
+	if (*lock)
+		return 0;
+	/* Somebody else's, or another kind of thing. */
+	return error == ERROR_ACCESS_DENIED || error == ERROR_INVALID_HANDLE ? -EADDRINUSE
+									     : -ENOMEM;
+}
+
+static int take_lock(struct listener *listener, const struct address *address)
+{
 	wchar_t name[PIPE_NAME_MAX];
 	HANDLE lock;
 	int r;
@@ -183,17 +202,9 @@ static int take_lock(struct listener *listener, const struct pipe_listener *pipe
 	r = pipe_lock_name(name, address);
 	if (r < 0)
 		return r;
-	lock = CreateEventW(&attributes, TRUE, FALSE, name);
-	if (lock && GetLastError() == ERROR_ALREADY_EXISTS) {
-		CloseHandle(lock);
-		return -EADDRINUSE;
-	}
-	/* Somebody else's, or another kind of thing. */
-	if (!lock)
-		return GetLastError() == ERROR_ACCESS_DENIED ||
-						GetLastError() == ERROR_INVALID_HANDLE
-				? -EADDRINUSE
-				: -ENOMEM;
+	r = make_lock(&lock, name);
+	if (r < 0)
+		return r;
 	return descriptor_take(lock, &listener->lock_fd);
 }
 
@@ -246,7 +257,7 @@ static int open_pipes(struct listener *listener, struct pipe_listener *pipes,
 	pipes->security = make_security(mode);
 	if (!pipes->event || !pipes->security)
 		return -ENOMEM;
-	r = take_lock(listener, pipes, address);
+	r = take_lock(listener, address);
 	if (r < 0)
 		return r;
 	return make_first(pipes);

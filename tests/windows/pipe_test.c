@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <aclapi.h>
+
 #include "bell.h"
 #include "check.h"
 #include "control_socket.h"
@@ -232,6 +234,44 @@ static void address_is_free_though_clients_linger(void **state)
 	control_socket_deinit(&server, NULL);
 	control_socket_deinit(&both.client, NULL);
 	listener_deinit(&next, false);
+}
+
+static unsigned count_entries(HANDLE object, SE_OBJECT_TYPE type)
+{
+	PSECURITY_DESCRIPTOR security;
+	unsigned count;
+	PACL list;
+
+	CHECK_EQUAL(GetSecurityInfo(object, type, DACL_SECURITY_INFORMATION, NULL, NULL,
+				    &list, NULL, &security),
+			ERROR_SUCCESS);
+	CHECK(list);
+	count = list->AceCount;
+	LocalFree(security);
+	return count;
+}
+
+/* The own user and the system. */
+#define OWN_ENTRIES 2u
+
+/* Others may connect, if they are let, but not keep the address when the receiver is gone: the lock lives as long as anybody
+ * has it open. */
+static void lock_is_the_own_users(void **state)
+{
+	wchar_t name[PIPE_NAME_MAX];
+	struct listener listener;
+	struct address address;
+	HANDLE lock;
+
+	(void)state;
+	parse(&address, scene_address());
+	assert_int_equal(listener_open(&listener, &address, 0666), 0);
+	assert_int_equal(pipe_lock_name(name, &address), 0);
+	lock = OpenEventW(READ_CONTROL, FALSE, name);
+	assert_non_null(lock);
+	assert_int_equal(count_entries(lock, SE_KERNEL_OBJECT), OWN_ENTRIES);
+	CloseHandle(lock);
+	listener_deinit(&listener, false);
 }
 
 /* Nobody else's pipe is joined, and what is sent to it is not ours. */
@@ -582,6 +622,7 @@ int main(void)
 		SCENE_TEST(address_is_taken_as_it_is),
 		SCENE_TEST(address_leads_nowhere_else),
 		SCENE_TEST(address_is_free_though_clients_linger),
+		SCENE_TEST(lock_is_the_own_users),
 		SCENE_TEST(foreign_pipe_is_not_taken_for_a_dead_receivers),
 		SCENE_TEST(crowd_gets_in),
 		SCENE_TEST(shut_listener_still_serves_its_queue),
