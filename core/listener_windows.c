@@ -8,9 +8,8 @@
  *
  * One receiver to an address. A lock, an event with a name of its own, exists as long as the receiver does; the kernel ends both
  * together. The pipe's name alone does not tell: it stays for as long as anybody has an instance, and a client that does not
- * notice its receiver's death has one. Whoever has the lock is the first to make an instance, if there is none;
- * that keeps everybody else from having made one before. If there is one, it has to be the own user's: then it is a dead receiver's,
- * or of its last lanes.
+ * notice its receiver's death has one. Whoever has the lock makes one more; the pipe then has to be the own user's: either it is
+ * new, or a dead receiver's, or that of its last lanes.
  *
  * Who may connect is in the pipe's security descriptor, by the bits of a socket file's mode; nobody but the own user may make
  * instances, which would take its clients; and nobody may connect from another machine.
@@ -78,12 +77,11 @@ static PSECURITY_DESCRIPTOR make_security(mode_t mode)
 
 /* ---- Instances ---------------------------------------------------------------------------- */
 
-static HANDLE make_instance(const struct pipe_listener *pipes, bool is_first)
+static HANDLE make_instance(const struct pipe_listener *pipes, DWORD more)
 {
 	SECURITY_ATTRIBUTES attributes = { sizeof(attributes), pipes->security, FALSE };
 	HANDLE handle = CreateNamedPipeW(pipes->name,
-			PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED |
-					(is_first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0),
+			PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | more,
 			PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT |
 					PIPE_REJECT_REMOTE_CLIENTS,
 			PIPE_UNLIMITED_INSTANCES, BUFFER_BYTES, BUFFER_BYTES, 0,
@@ -125,7 +123,7 @@ static void fill(struct pipe_listener *pipes)
 
 		if (instance->handle)
 			continue;
-		instance->handle = make_instance(pipes, false);
+		instance->handle = make_instance(pipes, 0);
 		if (!instance->handle)
 			return;
 		start_waiting(pipes, instance);
@@ -223,23 +221,27 @@ static bool is_own(HANDLE handle)
 	return is_own;
 }
 
-/* The first instance: of a new name, or of one that is left over from the own user's. */
+/*
+ * The first instance: of a new pipe, or of one that is left over from another receiver of this user's. Asking for a pipe that is new
+ * (FILE_FLAG_FIRST_PIPE_INSTANCE) would have to be followed by this all the same. Who may connect is kept with the pipe and not
+ * with its instances, and what is left over would go on to say it.
+ */
 static int make_first(struct pipe_listener *pipes)
 {
 	struct instance *first = &pipes->instances[0];
 
-	first->handle = make_instance(pipes, true);
-	if (!first->handle &&
-			(GetLastError() == ERROR_ACCESS_DENIED ||
-					GetLastError() == ERROR_PIPE_BUSY)) {
-		first->handle = make_instance(pipes, false);
-		if (first->handle && !is_own(first->handle))
-			close_instance(first);
-		if (!first->handle)
-			return -EADDRINUSE;
-	}
+	first->handle = make_instance(pipes, WRITE_DAC);
 	if (!first->handle)
-		return descriptor_error();
+		return GetLastError() == ERROR_ACCESS_DENIED ||
+						GetLastError() == ERROR_PIPE_BUSY
+				? -EADDRINUSE
+				: descriptor_error();
+	if (!is_own(first->handle) ||
+			!SetKernelObjectSecurity(first->handle, DACL_SECURITY_INFORMATION,
+					pipes->security)) {
+		close_instance(first);
+		return -EADDRINUSE;
+	}
 	start_waiting(pipes, first);
 	fill(pipes);
 	return 0;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <aclapi.h>
+#include <sddl.h>
 
 #include "bell.h"
 #include "check.h"
@@ -274,9 +275,37 @@ static void lock_is_the_own_users(void **state)
 	listener_deinit(&listener, false);
 }
 
-/* Nobody else's pipe is joined, and what is sent to it is not ours. */
+/* Who may connect is this receiver's to say, though the pipe is one that another of the user's, with other wishes, has left. */
+static void left_over_pipe_does_not_say_who_may_connect(void **state)
+{
+	struct control_socket client, lane;
+	struct listener before, after;
+	wchar_t name[PIPE_NAME_MAX];
+	struct address address;
+	HANDLE pipe;
+
+	(void)state;
+	parse(&address, scene_address());
+	assert_int_equal(pipe_name(name, &address), 0);
+	assert_int_equal(listener_open(&before, &address, 0666), 0);
+	assert_int_equal(control_socket_connect(&client, &address), 0);
+	accept_one(&before, &lane);
+	listener_deinit(&before, false);
+	assert_int_equal(listener_open(&after, &address, 0600), 0);
+	pipe = CreateFileW(name, READ_CONTROL, 0, NULL, OPEN_EXISTING, 0, NULL);
+	assert_true(pipe != INVALID_HANDLE_VALUE);
+	assert_int_equal(count_entries(pipe, SE_KERNEL_OBJECT), OWN_ENTRIES);
+	CloseHandle(pipe);
+	control_socket_deinit(&client, NULL);
+	control_socket_deinit(&lane, NULL);
+	listener_deinit(&after, false);
+}
+
+/* Nobody else's pipe is joined, whether it has room for another instance or not; what is sent to it is not ours. */
 static void foreign_pipe_is_not_taken_for_a_dead_receivers(void **state)
 {
+	static const DWORD most[] = { 1, PIPE_UNLIMITED_INSTANCES };
+	SECURITY_ATTRIBUTES attributes = { .nLength = sizeof(attributes) };
 	wchar_t name[PIPE_NAME_MAX];
 	struct listener listener;
 	struct address address;
@@ -285,11 +314,18 @@ static void foreign_pipe_is_not_taken_for_a_dead_receivers(void **state)
 	(void)state;
 	parse(&address, scene_address());
 	assert_int_equal(pipe_name(name, &address), 0);
-	/* One instance at most: nobody can make another. */
-	squatter = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX, 0, 1, 0, 0, 0, NULL);
-	assert_true(squatter != INVALID_HANDLE_VALUE);
-	assert_int_equal(listener_open(&listener, &address, 0600), -EADDRINUSE);
-	CloseHandle(squatter);
+	/* The administrators', and all may do everything. */
+	assert_true(ConvertStringSecurityDescriptorToSecurityDescriptorA(
+			"O:BAD:(A;;GA;;;WD)", SDDL_REVISION_1,
+			&attributes.lpSecurityDescriptor, NULL));
+	for (unsigned i = 0; i < 2; i++) {
+		squatter = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX, 0, most[i], 0, 0, 0,
+				&attributes);
+		assert_true(squatter != INVALID_HANDLE_VALUE);
+		assert_int_equal(listener_open(&listener, &address, 0600), -EADDRINUSE);
+		CloseHandle(squatter);
+	}
+	LocalFree(attributes.lpSecurityDescriptor);
 }
 
 /* More than there are instances: whoever finds none is told to come again, and gets in then. */
@@ -623,6 +659,7 @@ int main(void)
 		SCENE_TEST(address_leads_nowhere_else),
 		SCENE_TEST(address_is_free_though_clients_linger),
 		SCENE_TEST(lock_is_the_own_users),
+		SCENE_TEST(left_over_pipe_does_not_say_who_may_connect),
 		SCENE_TEST(foreign_pipe_is_not_taken_for_a_dead_receivers),
 		SCENE_TEST(crowd_gets_in),
 		SCENE_TEST(shut_listener_still_serves_its_queue),
