@@ -105,29 +105,28 @@ static bool any_has_client(const struct pipe_listener *pipes)
 	return false;
 }
 
-/* A client may have come before, and even have gone: it is there all the same, with what it has said. */
-static void start_waiting(struct pipe_listener *pipes, struct instance *instance)
+static void close_instance(struct instance *instance)
 {
-	instance->connecting = (OVERLAPPED){ .hEvent = pipes->event };
-	instance->is_waiting =
-			!ConnectNamedPipe(instance->handle, &instance->connecting) &&
-			GetLastError() == ERROR_IO_PENDING;
-	if (any_has_client(pipes))
-		SetEvent(pipes->event);
+	CloseHandle(instance->handle);
+	instance->handle = NULL;
 }
 
-static void fill(struct pipe_listener *pipes)
+/* A client may have come before, and even have gone: it is there all the same, with what it has said. If it cannot be waited for
+ * there is no instance any more. */
+static void start_waiting(struct pipe_listener *pipes, struct instance *instance)
 {
-	for (size_t i = 0; i < INSTANCES && !pipes->is_shut; i++) {
-		struct instance *instance = &pipes->instances[i];
+	DWORD error;
 
-		if (instance->handle)
-			continue;
-		instance->handle = make_instance(pipes, 0);
-		if (!instance->handle)
-			return;
-		start_waiting(pipes, instance);
-	}
+	instance->connecting = (OVERLAPPED){ .hEvent = pipes->event };
+	error = ConnectNamedPipe(instance->handle, &instance->connecting)
+			? ERROR_SUCCESS
+			: GetLastError();
+	instance->is_waiting = error == ERROR_IO_PENDING;
+	if (error != ERROR_SUCCESS && error != ERROR_IO_PENDING &&
+			error != ERROR_PIPE_CONNECTED && error != ERROR_NO_DATA)
+		close_instance(instance);
+	if (any_has_client(pipes))
+		SetEvent(pipes->event);
 }
 
 /* Ends a wait for a client, unless one has come. Whether there is none. */
@@ -141,12 +140,6 @@ static bool end_waiting(struct instance *instance)
 	instance->is_waiting = false;
 	return !GetOverlappedResult(
 			instance->handle, &instance->connecting, &unused, TRUE);
-}
-
-static void close_instance(struct instance *instance)
-{
-	CloseHandle(instance->handle);
-	instance->handle = NULL;
 }
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
@@ -243,8 +236,33 @@ static int make_first(struct pipe_listener *pipes)
 		return -EADDRINUSE;
 	}
 	start_waiting(pipes, first);
-	fill(pipes);
-	return 0;
+	return first->handle ? 0 : -ENOMEM;
+}
+
+static bool has_instance(const struct pipe_listener *pipes)
+{
+	for (size_t i = 0; i < INSTANCES; i++)
+		if (pipes->instances[i].handle)
+			return true;
+	return false;
+}
+
+/* As many as there can be; at least one, or it is an error. With none left the pipe may be gone, and made by somebody else since. */
+static int fill(struct pipe_listener *pipes)
+{
+	int r = has_instance(pipes) ? 0 : make_first(pipes);
+
+	for (size_t i = 0; i < INSTANCES && r == 0; i++) {
+		struct instance *instance = &pipes->instances[i];
+
+		if (instance->handle)
+			continue;
+		instance->handle = make_instance(pipes, 0);
+		if (!instance->handle)
+			break;
+		start_waiting(pipes, instance);
+	}
+	return r;
 }
 
 static int open_pipes(struct listener *listener, struct pipe_listener *pipes,
@@ -262,7 +280,7 @@ static int open_pipes(struct listener *listener, struct pipe_listener *pipes,
 	r = take_lock(listener, address);
 	if (r < 0)
 		return r;
-	return make_first(pipes);
+	return fill(pipes);
 }
 
 int listener_open(struct listener *out, const struct address *address, mode_t mode)
@@ -324,10 +342,13 @@ int listener_accept(struct listener *listener, int *fd)
 {
 	struct pipe_listener *pipes = descriptor_object(listener->fd);
 	HANDLE handle = take_client(pipes);
+	int r = pipes->is_shut ? 0 : fill(pipes);
 	struct peer_process peer;
 
-	fill(pipes);
 	if (!handle) {
+		/* Nobody can come, so nothing would set the event again. */
+		if (r < 0)
+			return r;
 		ResetEvent(pipes->event);
 		if (any_has_client(pipes))
 			SetEvent(pipes->event);

@@ -23,7 +23,7 @@
 #include "pipe_windows.h"
 #include "scene.h"
 #include "shared_memory.h"
-#include "user.h"
+#include "user_windows.h"
 
 #define PATIENCE_MS 10000
 #define UNIT ((size_t)65536)
@@ -354,6 +354,63 @@ static void crowd_gets_in(void **state)
 	listener_deinit(&listener, false);
 }
 
+/* A pipe of the own user's that has room for so many instances. */
+static HANDLE make_small_pipe(const struct address *address, DWORD instances)
+{
+	SECURITY_ATTRIBUTES attributes = { .nLength = sizeof(attributes) };
+	wchar_t name[PIPE_NAME_MAX], text[256], *user = user_own_text(false);
+	HANDLE pipe;
+
+	CHECK_EQUAL(pipe_name(name, address), 0);
+	swprintf(text, 256, L"O:%lsD:(A;;GA;;;%ls)", user, user);
+	CHECK(ConvertStringSecurityDescriptorToSecurityDescriptorW(
+			text, SDDL_REVISION_1, &attributes.lpSecurityDescriptor, NULL));
+	pipe = CreateNamedPipeW(
+			name, PIPE_ACCESS_DUPLEX, 0, instances, 0, 0, 0, &attributes);
+	CHECK(pipe != INVALID_HANDLE_VALUE);
+	LocalFree(attributes.lpSecurityDescriptor);
+	LocalFree(user);
+	return pipe;
+}
+
+/* A receiver that could not make another instance for a while lets people in again when it can. */
+static void listener_without_instances_recovers(void **state)
+{
+	struct control_socket early, late, server;
+	struct listener listener;
+	struct address address;
+	HANDLE pipe, client;
+	wchar_t name[PIPE_NAME_MAX];
+	int fd;
+
+	(void)state;
+	parse(&address, scene_address());
+	pipe = make_small_pipe(&address, 2);
+	assert_int_equal(pipe_name(name, &address), 0);
+	client = CreateFileW(name, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
+	assert_true(client != INVALID_HANDLE_VALUE);
+	open_listener(&listener, scene_address());
+	assert_int_equal(control_socket_connect(&early, &address), 0);
+	accept_one(&listener, &server);
+	assert_int_equal(control_socket_connect(&late, &address), -EAGAIN);
+	/* It says so, again and again, and does not go to sleep. */
+	for (unsigned i = 0; i < 3; i++) {
+		await(listener.fd);
+		assert_int_not_equal(listener_accept(&listener, &fd), -EAGAIN);
+	}
+	CloseHandle(client);
+	CloseHandle(pipe);
+	await(listener.fd);
+	assert_int_equal(listener_accept(&listener, &fd), -EAGAIN);
+	assert_int_equal(control_socket_connect(&late, &address), 0);
+	control_socket_deinit(&early, NULL);
+	control_socket_deinit(&server, NULL);
+	accept_one(&listener, &server);
+	control_socket_deinit(&late, NULL);
+	control_socket_deinit(&server, NULL);
+	listener_deinit(&listener, false);
+}
+
 /* Who waits when the door is shut is let in, and nobody after. */
 static void shut_listener_still_serves_its_queue(void **state)
 {
@@ -662,6 +719,7 @@ int main(void)
 		SCENE_TEST(left_over_pipe_does_not_say_who_may_connect),
 		SCENE_TEST(foreign_pipe_is_not_taken_for_a_dead_receivers),
 		SCENE_TEST(crowd_gets_in),
+		SCENE_TEST(listener_without_instances_recovers),
 		SCENE_TEST(shut_listener_still_serves_its_queue),
 		SCENE_TEST(peers_are_known),
 		SCENE_TEST(descriptor_is_ready_while_there_is_something),
