@@ -132,14 +132,10 @@ static void start_waiting(struct pipe_listener *pipes, struct instance *instance
 /* Ends a wait for a client, unless one has come. Whether there is none. */
 static bool end_waiting(struct instance *instance)
 {
-	DWORD unused;
-
 	if (!instance->is_waiting)
 		return false;
-	(void)CancelIoEx(instance->handle, &instance->connecting);
 	instance->is_waiting = false;
-	return !GetOverlappedResult(
-			instance->handle, &instance->connecting, &unused, TRUE);
+	return !pipe_take_back(instance->handle, &instance->connecting);
 }
 
 /* ---- Opening ---------------------------------------------------------------------------------- */
@@ -373,6 +369,8 @@ void listener_shut(struct listener *listener)
 	for (size_t i = 0; i < INSTANCES; i++)
 		if (pipes->instances[i].handle && end_waiting(&pipes->instances[i]))
 			close_instance(&pipes->instances[i]);
+	if (any_has_client(pipes))
+		SetEvent(pipes->event);
 }
 
 void listener_give_back(struct listener *listener)

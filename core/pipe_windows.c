@@ -121,31 +121,43 @@ static void start_reading(struct pipe *pipe)
 		SetEvent(pipe->event);
 }
 
-/* Takes the result of the read that is under way, if there is one. */
+/* Of the read, which is over. */
+static void take_result(struct pipe *pipe, bool was_dead)
+{
+	DWORD size;
+
+	pipe->is_reading = false;
+	if (GetOverlappedResult(pipe->handle, &pipe->reading, &size, FALSE)) {
+		pipe->start = 0;
+		pipe->end = size;
+		if (size == 0)
+			start_reading(pipe);
+	} else if (GetLastError() == ERROR_OPERATION_ABORTED && !was_dead) {
+		start_reading(pipe);
+	} else {
+		end_reading(pipe);
+	}
+}
+
+/* Takes the result of the read that is under way, if there is one. Of a dead peer none is waited for any more: the read is taken
+ * back, which sets the event when it is done, unless it brings something after all. */
 static void collect(struct pipe *pipe)
 {
 	/* Before the look at the read: see above. */
 	bool was_dead = pipe->is_dead;
-	DWORD size;
 
-	while (pipe->is_reading && HasOverlappedIoCompleted(&pipe->reading)) {
-		pipe->is_reading = false;
-		if (GetOverlappedResult(pipe->handle, &pipe->reading, &size, FALSE)) {
-			pipe->start = 0;
-			pipe->end = size;
-			if (size == 0)
-				start_reading(pipe);
-		} else if (GetLastError() == ERROR_OPERATION_ABORTED && !was_dead) {
-			start_reading(pipe);
-		} else {
-			end_reading(pipe);
-		}
-	}
-	if (pipe->is_reading && was_dead) {
+	if (pipe->is_reading && was_dead)
 		(void)CancelIoEx(pipe->handle, &pipe->reading);
-		(void)GetOverlappedResult(pipe->handle, &pipe->reading, &size, TRUE);
-		end_reading(pipe);
-	}
+	while (pipe->is_reading && HasOverlappedIoCompleted(&pipe->reading))
+		take_result(pipe, was_dead);
+}
+
+/* Nothing is there, so the event must not say so: of a read that another thread began its end can be seen before its event is set. */
+static void be_quiet(struct pipe *pipe)
+{
+	ResetEvent(pipe->event);
+	if (pipe->is_dead || HasOverlappedIoCompleted(&pipe->reading))
+		SetEvent(pipe->event);
 }
 
 /* Whether there are bytes to take: their number, -EAGAIN, -EPIPE. */
@@ -155,7 +167,10 @@ static int available(struct pipe *pipe)
 		collect(pipe);
 	if (pipe->start < pipe->end)
 		return (int)(pipe->end - pipe->start);
-	return pipe->is_over ? -EPIPE : -EAGAIN;
+	if (pipe->is_over)
+		return -EPIPE;
+	be_quiet(pipe);
+	return -EAGAIN;
 }
 
 int pipe_peek(struct pipe *pipe, void *to, size_t size)
@@ -269,16 +284,27 @@ bool pipe_has_hung_up(struct pipe *pipe)
 			!PeekNamedPipe(pipe->handle, NULL, 0, NULL, &there, NULL);
 }
 
-/* Takes back what is under way, which is done when this returns. */
+bool pipe_take_back(HANDLE handle, OVERLAPPED *operation)
+{
+	DWORD unused;
+
+	(void)CancelIoEx(handle, operation);
+	/* GetOverlappedResult() that waits would wait for the event only, and take one that somebody else has set for the
+	 * end. The result is there before the event is set. */
+	while (!HasOverlappedIoCompleted(operation)) {
+		ResetEvent(operation->hEvent);
+		if (!HasOverlappedIoCompleted(operation))
+			(void)WaitForSingleObject(operation->hEvent, INFINITE);
+	}
+	return GetOverlappedResult(handle, operation, &unused, FALSE);
+}
+
 static void cancel(struct pipe *pipe)
 {
-	DWORD size;
-
-	(void)CancelIoEx(pipe->handle, NULL);
 	if (pipe->is_reading)
-		(void)GetOverlappedResult(pipe->handle, &pipe->reading, &size, TRUE);
+		(void)pipe_take_back(pipe->handle, &pipe->reading);
 	if (pipe->is_writing)
-		(void)GetOverlappedResult(pipe->handle, &pipe->writing, &size, TRUE);
+		(void)pipe_take_back(pipe->handle, &pipe->writing);
 	pipe->is_reading = false;
 	pipe->is_writing = false;
 }

@@ -62,6 +62,10 @@ bool pipe_is_fresh(const struct pipe *pipe);
 
 bool pipe_has_hung_up(struct pipe *pipe);
 
+/* Ends an operation that is under way on a pipe, and waits until it is over: before that its memory is the system's. Whether it has
+ * succeeded all the same. Its event may be reset, though others have set it. */
+bool pipe_take_back(HANDLE handle, OVERLAPPED *operation);
+
 /* No more bytes either way: the next read says so, and so does the event. */
 void pipe_shut(struct pipe *pipe);
 

@@ -411,6 +411,62 @@ static void listener_without_instances_recovers(void **state)
 	listener_deinit(&listener, false);
 }
 
+struct made_elsewhere {
+	struct listener listener;
+	HANDLE is_made;
+	HANDLE is_over;
+};
+
+/* What a thread has begun is ended in that thread, at some later moment, whoever asks for it. */
+static DWORD WINAPI listen_in_thread(void *arg)
+{
+	struct made_elsewhere *made = arg;
+
+	open_listener(&made->listener, scene_address());
+	SetEvent(made->is_made);
+	WaitForSingleObject(made->is_over, INFINITE);
+	return 0;
+}
+
+static void shut_once(void)
+{
+	struct made_elsewhere made = { .is_made = CreateEventW(NULL, TRUE, FALSE, NULL),
+		.is_over = CreateEventW(NULL, TRUE, FALSE, NULL) };
+	struct control_socket client, server;
+	struct address address;
+	HANDLE thread;
+	int fd;
+
+	thread = CreateThread(NULL, 0, listen_in_thread, &made, 0, NULL);
+	CHECK_EQUAL(WaitForSingleObject(made.is_made, PATIENCE_MS), WAIT_OBJECT_0);
+	parse(&address, scene_address());
+	assert_int_equal(control_socket_connect(&client, &address), 0);
+	await(made.listener.fd);
+	/* The event is set, and no wait for another client is over. */
+	listener_shut(&made.listener);
+	accept_one(&made.listener, &server);
+	assert_int_equal(listener_accept(&made.listener, &fd), -EAGAIN);
+	control_socket_deinit(&client, NULL);
+	control_socket_deinit(&server, NULL);
+	listener_deinit(&made.listener, false);
+	SetEvent(made.is_over);
+	CHECK_EQUAL(WaitForSingleObject(thread, PATIENCE_MS), WAIT_OBJECT_0);
+	CloseHandle(thread);
+	CloseHandle(made.is_made);
+	CloseHandle(made.is_over);
+}
+
+/* An event that is set for another reason is not taken for the end of an operation, whose memory would go while the system has
+ * it. */
+static void operation_is_over_before_its_memory_goes(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		shut_once();
+		scene_change_address();
+	}
+}
+
 /* Who waits when the door is shut is let in, and nobody after. */
 static void shut_listener_still_serves_its_queue(void **state)
 {
@@ -720,6 +776,7 @@ int main(void)
 		SCENE_TEST(foreign_pipe_is_not_taken_for_a_dead_receivers),
 		SCENE_TEST(crowd_gets_in),
 		SCENE_TEST(listener_without_instances_recovers),
+		SCENE_TEST(operation_is_over_before_its_memory_goes),
 		SCENE_TEST(shut_listener_still_serves_its_queue),
 		SCENE_TEST(peers_are_known),
 		SCENE_TEST(descriptor_is_ready_while_there_is_something),
