@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <windows.h>
 
-#include <aclapi.h>
 #include <sddl.h>
 
 #include "descriptor_windows.h"
@@ -195,21 +194,6 @@ static int take_lock(struct listener *listener, const struct address *address)
 	return descriptor_take(lock, &listener->lock_fd);
 }
 
-/* Whether a pipe belongs to this process's user. */
-static bool is_own(HANDLE handle)
-{
-	PSECURITY_DESCRIPTOR security;
-	bool is_own = false;
-	PSID owner;
-
-	if (GetSecurityInfo(handle, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner,
-			    NULL, NULL, NULL, &security) != ERROR_SUCCESS)
-		return false;
-	is_own = owner && user_number(owner) == user_own();
-	LocalFree(security);
-	return is_own;
-}
-
 /*
  * The first instance: of a new pipe, or of one that is left over from another receiver of this user's. Asking for a pipe that is new
  * (FILE_FLAG_FIRST_PIPE_INSTANCE) would have to be followed by this all the same. Who may connect is kept with the pipe and not
@@ -225,7 +209,7 @@ static int make_first(struct pipe_listener *pipes)
 						GetLastError() == ERROR_PIPE_BUSY
 				? -EADDRINUSE
 				: descriptor_error();
-	if (!is_own(first->handle) ||
+	if (user_of_owner(first->handle) != user_own() ||
 			!SetKernelObjectSecurity(first->handle, DACL_SECURITY_INFORMATION,
 					pipes->security)) {
 		close_instance(first);

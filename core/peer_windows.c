@@ -6,6 +6,10 @@
  * ended, its end of the pipe lives on in another to which it was passed. What the user of the process is called is
  * therefore compared with what the pipe itself knows of its client (by impersonation, at the lowest level), and that is
  * the user that opened it. It can be asked only once something was read.
+ *
+ * Of the server the pipe itself knows who owns it: nobody else can have made it, or an instance of it. That is to be had also where
+ * the process may not be opened, as a service of the system's may not by those who send to it; and where it may, the two have to
+ * say the same.
  */
 
 #include "peer_windows.h"
@@ -43,11 +47,20 @@ int peer_open_client(struct peer_process *peer, HANDLE pipe)
 
 int peer_open_server(struct peer_process *peer, HANDLE pipe)
 {
+	uid_t owner = user_of_owner(pipe);
 	ULONG pid;
+	int r;
 
 	if (!GetNamedPipeServerProcessId(pipe, &pid))
 		return -EPIPE;
-	return open_process(peer, pid, PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE);
+	r = open_process(peer, pid, PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE);
+	if (r < 0)
+		return r;
+	if (peer->peer.uid == USER_UNKNOWN)
+		peer->peer.uid = owner;
+	else if (peer->peer.uid != owner)
+		peer->peer.uid = USER_UNKNOWN;
+	return 0;
 }
 
 bool peer_is_client(const struct peer_process *peer, HANDLE pipe)

@@ -16,7 +16,7 @@ struct peer_process {
 
 /*
  * Opens it, and reads who it is from its token. Of the client also what is needed to move handles between it and this
- * process. If it may not be opened its user is USER_UNKNOWN, and that is success.
+ * process. If it may not be opened, a client's user is USER_UNKNOWN, and a server's the one that owns the pipe; that is success.
  * Errors: -EPIPE it is gone.
  */
 int peer_open_client(struct peer_process *peer, HANDLE pipe);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <aclapi.h>
 #include <sddl.h>
 
 #define FIRST_NUMBER 1000u
@@ -91,6 +92,20 @@ void user_of_token(HANDLE token, uid_t *user, gid_t *group)
 	*group = primary ? user_number(primary->PrimaryGroup) : USER_UNKNOWN;
 	free(owner);
 	free(primary);
+}
+
+uid_t user_of_owner(HANDLE object)
+{
+	PSECURITY_DESCRIPTOR security;
+	PSID owner;
+	uid_t user;
+
+	if (GetSecurityInfo(object, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner,
+			    NULL, NULL, NULL, &security) != ERROR_SUCCESS)
+		return USER_UNKNOWN;
+	user = owner ? user_number(owner) : USER_UNKNOWN;
+	LocalFree(security);
+	return user;
 }
 
 uid_t user_own(void)

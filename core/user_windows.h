@@ -17,6 +17,10 @@ uid_t user_number(PSID sid);
 /* The user and the primary group of a token; USER_UNKNOWN if that cannot be told. */
 void user_of_token(HANDLE token, uid_t *user, gid_t *group);
 
+/* The owner of an object of the kernel's; USER_UNKNOWN if that cannot be told. It says who has made it, or taken it: to give it
+ * to another takes a privilege (SE_RESTORE_NAME). */
+uid_t user_of_owner(HANDLE object);
+
 /* This process's, as text, to be freed with LocalFree(). `of_group`: the primary group. NULL: cannot be told. */
 wchar_t *user_own_text(int of_group);
 

@@ -15,6 +15,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <windows.h>
+
+#include <sddl.h>
 
 #include "control_socket.h"
 #include "descriptor_windows.h"
@@ -474,6 +477,32 @@ static void ring_is_for_trusted_receivers(void **state)
 	stage_close(&stage);
 }
 
+/* The pipe says whose it is, whatever process has the number that it names: that may have ended, and another user's have it now. */
+static void receiver_is_who_owns_the_pipe(void **state)
+{
+	SECURITY_ATTRIBUTES attributes = { .nLength = sizeof(attributes) };
+	struct test_sender sender = { 0 };
+	wchar_t name[PIPE_NAME_MAX];
+	struct address address;
+	struct stage stage;
+	HANDLE pipe;
+
+	(void)state;
+	CHECK_EQUAL(address_parse(&address, scene_address(), ADDRESS_OF_SENDER), 0);
+	CHECK_EQUAL(pipe_name(name, &address), 0);
+	/* The administrators'. */
+	CHECK(ConvertStringSecurityDescriptorToSecurityDescriptorA("O:BAD:(A;;GA;;;WD)",
+			SDDL_REVISION_1, &attributes.lpSecurityDescriptor, NULL));
+	pipe = CreateNamedPipeW(name, PIPE_ACCESS_DUPLEX, 0, 1, 0, 0, 0, &attributes);
+	CHECK(pipe != INVALID_HANDLE_VALUE);
+	LocalFree(attributes.lpSecurityDescriptor);
+	stage_open(&stage, NULL);
+	assert_int_equal(
+			test_sender_try(&sender, &stage, scene_address(), NULL), -EACCES);
+	stage_close(&stage);
+	CloseHandle(pipe);
+}
+
 /* ---- Receivers --------------------------------------------------------------------------------- */
 
 /* What a hostile receiver welcomes a sender with. */
@@ -589,6 +618,7 @@ int main(void)
 		SCENE_TEST(only_listed_users_get_in),
 		SCENE_TEST(identifiers_are_read_strictly),
 		SCENE_TEST(ring_is_for_trusted_receivers),
+		SCENE_TEST(receiver_is_who_owns_the_pipe),
 		SCENE_TEST(senders_own_handles_are_left_alone),
 	};
 
