@@ -278,13 +278,20 @@ static void destroy(struct libevent_watches *watches)
 	WSACleanup();
 }
 
-/* libevent's own kind of pair, by way of the loopback interface. */
+/* libevent's own kind of pair, by way of the loopback interface: TCP, which keeps a byte back as long as the one before it is not
+ * acknowledged. Windows puts that off for up to 200 ms (Microsoft, "Design issues: sending small data segments over TCP with
+ * Winsock"), and so would be late with a wake-up that follows another. */
 static int make_pair(evutil_socket_t pair[2])
 {
+	const int on = 1;
+
 	if (evutil_socketpair(AF_INET, SOCK_STREAM, 0, pair) < 0)
 		return -ENOMEM;
-	evutil_make_socket_nonblocking(pair[0]);
-	evutil_make_socket_nonblocking(pair[1]);
+	for (int i = 0; i < 2; i++) {
+		evutil_make_socket_nonblocking(pair[i]);
+		(void)setsockopt(pair[i], IPPROTO_TCP, TCP_NODELAY, (const char *)&on,
+				sizeof(on));
+	}
 	return 0;
 }
 

@@ -442,6 +442,38 @@ static void base_lives_as_long_as_its_watches(void **state)
 	end_libevent();
 }
 
+static int check_socket(
+		const struct event_base *base, const struct event *event, void *arg)
+{
+	int on = 0, size = sizeof(on);
+
+	(void)base;
+	if ((int)event_get_fd(event) < 0)
+		return 0;
+	++*(unsigned *)arg;
+	assert_int_equal(getsockopt(event_get_fd(event), IPPROTO_TCP, TCP_NODELAY,
+					 (char *)&on, &size),
+			0);
+	assert_true(on);
+	return 0;
+}
+
+/* The bytes that wake the loop go out at once, not when those before them are acknowledged. */
+static void wake_ups_are_not_kept_back(void **state)
+{
+	struct probe probe = { 0 };
+	unsigned sockets = 0;
+
+	(void)state;
+	adapter = &on_libevent;
+	make_libevent(&loop);
+	watch(&probe, false, 0);
+	event_base_foreach_event(stage.base, check_socket, &sockets);
+	assert_int_equal(sockets, 1);
+	end(&probe);
+	end_libevent();
+}
+
 /* The loop may be freed in a callback of its last watch. */
 static void free_loop(void *arg, unsigned events)
 {
@@ -514,6 +546,7 @@ int main(void)
 		BOTH(timers_come_in_order),
 		BOTH(what_is_no_handle_is_refused),
 		SCENE_TEST(base_lives_as_long_as_its_watches),
+		SCENE_TEST(wake_ups_are_not_kept_back),
 		SCENE_TEST(loop_is_freed_in_its_callback),
 		SCENE_TEST(handles_are_waited_for_elsewhere),
 	};
