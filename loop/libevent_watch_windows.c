@@ -38,7 +38,8 @@ struct evchan_watch {
 	unsigned events;
 	bool is_hit;               /* under the lock: in the list of those */
 	struct evchan_watch *next; /* there */
-	bool is_resting;           /* in the list of those that are to wait anew */
+	bool is_parked;  /* has hit while nothing was wanted, and does not wait */
+	bool is_resting; /* in the list of those that are to wait anew */
 	struct evchan_watch *next_resting;
 	void (*ready)(void *arg, unsigned events);
 	void *arg;
@@ -149,10 +150,13 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (!wanted) {
+		watch->is_parked = true;
+		return;
+	}
 	if (!(watch->events & EVCHAN_LOOP_EDGE) || start_wait(watch) < 0)
 		rest(watch->libevent_loop->watches, watch);
-	if (wanted)
-		watch->ready(watch->arg, wanted);
+	watch->ready(watch->arg, wanted);
 }
 
 /* ---- Watches ------------------------------------------------------------------------------ */
@@ -207,17 +211,17 @@ fail:
 	return r;
 }
 
-/* Waiting goes on: what is wanted counts when it hits. */
+/* A wait that is under way goes on, since to take it back could lose a signal: what is wanted counts when it hits. One that has
+ * hit while nothing was wanted is told now. */
 int libevent_watch_change(
 		struct evchan_loop *loop, struct evchan_watch *watch, unsigned events)
 {
-	unsigned before = watch->events;
-
+	(void)loop;
 	watch->events = events;
-	/* What was ready while nothing was wanted is told now. */
-	if (events == before || watch->is_resting)
+	if (!watch->is_parked || !(events & (EVCHAN_LOOP_READ | EVCHAN_LOOP_WRITE)))
 		return 0;
-	rest(libevent_from_loop(loop)->watches, watch);
+	watch->is_parked = false;
+	on_hit(watch, FALSE);
 	return 0;
 }
 

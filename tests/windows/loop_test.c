@@ -209,6 +209,65 @@ static void level_is_told_until_it_is_taken(void)
 	end(&probe);
 }
 
+/* The loop sleeps, but for a few turns that may be left over. */
+static bool comes_to_rest(void)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		ULONGLONG before = GetTickCount64();
+
+		adapter->run(2 * WHILE_MS);
+		if (GetTickCount64() - before >= WHILE_MS)
+			return true;
+	}
+	return false;
+}
+
+static void want(struct probe *probe, unsigned events)
+{
+	assert_int_equal(loop->ops->watch_change(loop, probe->watch, events), 0);
+}
+
+/* What is ready while nothing is wanted costs nothing, and is told when something is. */
+static void what_is_not_wanted_waits(void)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		const unsigned edge = i & 2 ? EVCHAN_LOOP_EDGE : 0;
+		struct probe probe = { .takes = true };
+
+		watch(&probe, i & 1, edge);
+		want(&probe, edge);
+		SetEvent(probe.event);
+		assert_true(comes_to_rest());
+		assert_int_equal(probe.calls, 0);
+		want(&probe, EVCHAN_LOOP_READ | edge);
+		RUN_UNTIL(probe.calls);
+		assert_true(comes_to_rest());
+		SetEvent(probe.event);
+		RUN_UNTIL(probe.calls > 1);
+		end(&probe);
+	}
+}
+
+/* Wishes that change while rings arrive lose none. */
+static void ring_during_a_change_is_heard(void)
+{
+	struct probe probe = { 0 };
+
+	watch(&probe, false, EVCHAN_LOOP_EDGE);
+	for (unsigned i = 1; i <= 1000; i++) {
+		SetEvent(probe.event);
+		want(&probe, EVCHAN_LOOP_EDGE);
+		adapter->run(0);
+		want(&probe, EVCHAN_LOOP_READ | EVCHAN_LOOP_EDGE);
+		for (unsigned turns = 0; probe.calls < i; turns++) {
+			adapter->run(100);
+			assert_true(turns < 20);
+		}
+		probe.calls = i;
+	}
+	end(&probe);
+}
+
 static void removed_watch_is_silent(void)
 {
 	struct probe one = { 0 }, other = { 0 };
@@ -404,6 +463,8 @@ static void run_on(const struct adapter *which, void (*test)(void))
 ON_BOTH(each_ring_is_heard)
 ON_BOTH(ring_before_the_watch_is_heard)
 ON_BOTH(level_is_told_until_it_is_taken)
+ON_BOTH(what_is_not_wanted_waits)
+ON_BOTH(ring_during_a_change_is_heard)
 ON_BOTH(removed_watch_is_silent)
 ON_BOTH(watch_removes_itself)
 ON_BOTH(watch_is_removed_while_it_is_hit)
@@ -538,6 +599,8 @@ int main(void)
 		BOTH(each_ring_is_heard),
 		BOTH(ring_before_the_watch_is_heard),
 		BOTH(level_is_told_until_it_is_taken),
+		BOTH(what_is_not_wanted_waits),
+		BOTH(ring_during_a_change_is_heard),
 		BOTH(removed_watch_is_silent),
 		BOTH(watch_removes_itself),
 		BOTH(watch_is_removed_while_it_is_hit),
