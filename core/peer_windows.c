@@ -63,22 +63,38 @@ int peer_open_server(struct peer_process *peer, HANDLE pipe)
 	return 0;
 }
 
-bool peer_is_client(const struct peer_process *peer, HANDLE pipe)
+/* The user that the thread acts for; USER_UNKNOWN if that is nobody else, or a secret. As this process: what the client may look at
+ * does not matter. */
+static uid_t acting_for(void)
 {
 	uid_t user = USER_UNKNOWN;
 	gid_t group;
 	HANDLE token;
 
-	if (!ImpersonateNamedPipeClient(pipe))
-		return false;
-	/* As this process: what the client may look at does not matter. */
 	if (OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)) {
 		user_of_token(token, &user, &group);
 		CloseHandle(token);
 	}
-	/* To go on as somebody else would be worse than to end. */
-	if (!RevertToSelf())
-		abort();
+	return user;
+}
+
+bool peer_is_client(const struct peer_process *peer, HANDLE pipe)
+{
+	uid_t user = USER_UNKNOWN;
+	HANDLE before = NULL;
+
+	/* The application may act for somebody itself, and then goes on to. */
+	if (!OpenThreadToken(GetCurrentThread(), TOKEN_IMPERSONATE, TRUE, &before) &&
+			GetLastError() != ERROR_NO_TOKEN)
+		return false;
+	if (ImpersonateNamedPipeClient(pipe)) {
+		user = acting_for();
+		/* To go on as somebody else would be worse than to end. */
+		if (!SetThreadToken(NULL, before))
+			abort();
+	}
+	if (before)
+		CloseHandle(before);
 	return user != USER_UNKNOWN && user == peer->peer.uid;
 }
 

@@ -524,6 +524,32 @@ static void descriptor_is_ready_while_there_is_something(void **state)
 	end_both(&both);
 }
 
+/* To see who says hello takes acting for the client, and the thread may have been acting for somebody. */
+static void thread_acts_for_whom_it_did(void **state)
+{
+	enum control_type type;
+	HANDLE token, again;
+	struct both both;
+
+	(void)state;
+	connect_both(&both);
+	send_bye(&both.client, NULL, 0);
+	assert_true(ImpersonateSelf(SecurityImpersonation));
+	assert_true(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token));
+	assert_true(receive_soon(&both.server, &type, NULL) > 0);
+	assert_true(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &again));
+	CloseHandle(token);
+	CloseHandle(again);
+	RevertToSelf();
+	end_both(&both);
+	connect_both(&both);
+	send_bye(&both.client, NULL, 0);
+	assert_true(receive_soon(&both.server, &type, NULL) > 0);
+	assert_false(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &again));
+	assert_int_equal(GetLastError(), ERROR_NO_TOKEN);
+	end_both(&both);
+}
+
 /* The receiver takes the sender's handle; what it has then can be read and nothing else. */
 static void sender_names_its_memory(void **state)
 {
@@ -780,6 +806,7 @@ int main(void)
 		SCENE_TEST(shut_listener_still_serves_its_queue),
 		SCENE_TEST(peers_are_known),
 		SCENE_TEST(descriptor_is_ready_while_there_is_something),
+		SCENE_TEST(thread_acts_for_whom_it_did),
 		SCENE_TEST(sender_names_its_memory),
 		SCENE_TEST(receiver_hands_over_memory_and_bell),
 		SCENE_TEST(sender_names_nonsense),
