@@ -118,7 +118,7 @@ uid_t user_own(void)
 		user_of_token(token, &user, &group);
 		CloseHandle(token);
 	}
-	return user;
+	return user == USER_UNKNOWN ? USER_NOBODY : user;
 }
 
 wchar_t *user_own_text(int of_group)

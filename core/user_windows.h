@@ -11,6 +11,9 @@
 /* Somebody who cannot be told. No policy's list has this number. */
 #define USER_UNKNOWN ((uid_t)-1)
 
+/* What user_own() says if it cannot be told: not the same, or everybody unknown would be taken for the own user. */
+#define USER_NOBODY ((uid_t)-2)
+
 /* The number that stands for an identifier, the same as long as the process lives; USER_UNKNOWN without memory. */
 uid_t user_number(PSID sid);
 

@@ -27,7 +27,7 @@
 #include "scene.h"
 #include "shared_memory.h"
 #include "stream.h"
-#include "user.h"
+#include "user_windows.h"
 
 #define UNIT ((size_t)65536)
 #define PATIENCE_MS 10000
@@ -452,6 +452,33 @@ static void identifiers_are_read_strictly(void **state)
 	assert_int_equal(one, other);
 }
 
+static void set_token_access(HANDLE token, const char *text)
+{
+	PSECURITY_DESCRIPTOR security;
+
+	CHECK(ConvertStringSecurityDescriptorToSecurityDescriptorA(
+			text, SDDL_REVISION_1, &security, NULL));
+	CHECK(SetKernelObjectSecurity(token, DACL_SECURITY_INFORMATION, security));
+	LocalFree(security);
+}
+
+/* A process that cannot tell who it is takes nobody for its own user, and least of all those who cannot be told either. */
+static void unknown_users_are_not_the_own_one(void **state)
+{
+	HANDLE token;
+	uid_t own;
+
+	(void)state;
+	CHECK(OpenProcessToken(GetCurrentProcess(), WRITE_DAC, &token));
+	set_token_access(token, "D:(D;;GA;;;WD)");
+	own = user_own();
+	set_token_access(token, "D:(A;;GA;;;WD)");
+	CloseHandle(token);
+	assert_int_equal(own, USER_NOBODY);
+	assert_int_not_equal(own, USER_UNKNOWN);
+	assert_int_not_equal(user_own(), USER_NOBODY);
+}
+
 /* A sender trusts its own user's receivers and the system's; with a list, those on it. */
 static void ring_is_for_trusted_receivers(void **state)
 {
@@ -617,6 +644,7 @@ int main(void)
 		SCENE_TEST(silent_connections_end),
 		SCENE_TEST(only_listed_users_get_in),
 		SCENE_TEST(identifiers_are_read_strictly),
+		SCENE_TEST(unknown_users_are_not_the_own_one),
 		SCENE_TEST(ring_is_for_trusted_receivers),
 		SCENE_TEST(receiver_is_who_owns_the_pipe),
 		SCENE_TEST(senders_own_handles_are_left_alone),
