@@ -29,7 +29,9 @@
 #include "user_windows.h"
 
 #define INSTANCES 16
-#define BUFFER_BYTES 65536
+/* Of what is written and not read, each way. Each write costs the system's own memory a record, and a write may be one byte: whoever
+ * has itself rung and never reads costs some thousand of them. An answer to an observer fits, as long as it is read. */
+#define BUFFER_BYTES 4096
 
 /* Reading and writing, without the making of instances. */
 #define CLIENT_ACCESS L"0x12018b"

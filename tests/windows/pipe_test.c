@@ -677,6 +677,9 @@ static void frame_comes_in_pieces(void **state)
 	end_both(&both);
 }
 
+/* What may lie there, in bytes: a few pages, and not a few pages' worth of records for each. */
+#define UNREAD_MAX 8192u
+
 /* A peer that does not read makes nobody wait: what it has not taken is bounded, and rings are no error. */
 static void nobody_waits_for_a_peer_that_does_not_read(void **state)
 {
@@ -691,6 +694,7 @@ static void nobody_waits_for_a_peer_that_does_not_read(void **state)
 			sent < 1000000)
 		sent++;
 	assert_int_equal(r, -EAGAIN);
+	assert_true(sent * 4 <= UNREAD_MAX);
 	assert_int_equal(control_socket_ring(&both.server), 0);
 	end_both(&both);
 }
