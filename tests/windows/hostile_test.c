@@ -21,6 +21,7 @@
 
 #include "control_socket.h"
 #include "descriptor_windows.h"
+#include "disposal.h"
 #include "listener.h"
 #include "pipe_windows.h"
 #include "ring_format.h"
@@ -31,6 +32,7 @@
 
 #define UNIT ((size_t)65536)
 #define PATIENCE_MS 10000
+#define HANDLES_LOOKED_AT 8000
 
 /* A receiver, an honest sender that goes on sending, and a hostile one. */
 struct play {
@@ -400,6 +402,79 @@ static void silent_connections_end(void **state)
 	end(&play);
 }
 
+/* ---- Whatever is said ------------------------------------------------------------------------ */
+
+/* A hello of a ring's, with a trailer as it pleases, of which so many bytes are sent. */
+static void say_bytes(struct play *play, const uint32_t trailer[3], size_t most)
+{
+	struct control_hello hello = make_ring(play);
+	unsigned char bytes[CONTROL_FRAME_MAX];
+	size_t length = control_encode_hello(bytes, &hello);
+
+	memcpy(bytes + length, trailer, 12);
+	length += 12;
+	CHECK_EQUAL(pipe_write(pipe_of(play->control.fd), bytes,
+				    length < most ? length : most),
+			0);
+}
+
+/* One of all the ways to get nowhere. The connection may be closed before the receiver has seen it. */
+static void try_something(struct play *play, unsigned what, HANDLE event)
+{
+	const uint32_t own = (uint32_t)descriptor_of(event);
+	const uint32_t trailers[][3] = { { 0, 0, 0 }, { 1, own, 0 }, { 2, own, own },
+		{ 3, own, own }, { 1, UINT32_MAX, 0 }, { 2, own, UINT32_MAX - 3 },
+		{ 2, own, 0x3fffffc }, { UINT32_MAX, own, own } };
+	const unsigned kinds = sizeof(trailers) / sizeof(trailers[0]);
+
+	dial(play);
+	if (what % 12 < kinds)
+		say_bytes(play, trailers[what % 12], SIZE_MAX);
+	else if (what % 12 < 10)
+		say_bytes(play, trailers[1], what % 97);
+	else if (what % 12 == 10)
+		CHECK_EQUAL(pipe_write(pipe_of(play->control.fd), "GET / HTTP/1.1\r\n",
+					    16),
+				0);
+	if (what % 5)
+		stage_look(&play->stage, 1);
+	control_socket_deinit(&play->control, NULL);
+	shared_memory_deinit(&play->memory, NULL);
+}
+
+/* One by one: wine does not tell their number. */
+static unsigned count_handles(struct play *play)
+{
+	unsigned count = 0;
+	DWORD flags;
+
+	go_on(play);
+	CHECK_EQUAL(disposal_wait(PATIENCE_MS), 0);
+	for (int fd = 4; fd < HANDLES_LOOKED_AT; fd += 4)
+		count += GetHandleInformation(handle_of(fd), &flags) != 0;
+	return count;
+}
+
+/* All that is closed again, in whichever way it has failed; the honest sender goes on meanwhile. */
+static void failures_leave_no_handles(void **state)
+{
+	HANDLE event = CreateEventW(NULL, FALSE, FALSE, NULL);
+	struct play play;
+	unsigned before;
+
+	(void)state;
+	begin(&play);
+	for (unsigned i = 0; i < 60; i++)
+		try_something(&play, i, event);
+	before = count_handles(&play);
+	for (unsigned i = 0; i < 300; i++)
+		try_something(&play, i, event);
+	/* The system's pool may have taken some for itself. */
+	assert_true(count_handles(&play) <= before + 10);
+	end(&play);
+	CloseHandle(event);
+}
+
 /* ---- Users --------------------------------------------------------------------------------- */
 
 static int refusal_of(const struct evchan_receiver_options *options)
@@ -642,6 +717,7 @@ int main(void)
 		SCENE_TEST(numbers_of_no_handle_are_refused),
 		SCENE_TEST(ring_is_offered_once),
 		SCENE_TEST(silent_connections_end),
+		SCENE_TEST(failures_leave_no_handles),
 		SCENE_TEST(only_listed_users_get_in),
 		SCENE_TEST(identifiers_are_read_strictly),
 		SCENE_TEST(unknown_users_are_not_the_own_one),
