@@ -9,7 +9,8 @@
  * of its receiver's, and nobody's word is ever taken for a handle of the receiver's own.
  *
  * A receiver's word is taken for handles of the sender's: it has the right to move any in and out of that process, and so no need to lie.
- * What can be looked at is looked at all the same: nothing that this library owns already, nothing of another type.
+ * But it may be one that has no such right, and whose sender trusts anybody. So what can be looked at is looked at: nothing that
+ * this library owns already, nothing of another type, nothing with other rights than those that a receiver gives.
  *
  * What is lost against a socket: a handle lives in its process. A hello whose process is gone cannot be taken any more; one whose
  * sender was merely freed can, because its connection lingers.
@@ -20,6 +21,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <windows.h>
+
+#include <winternl.h>
 
 #include "descriptor_windows.h"
 #include "disposal_windows.h"
@@ -249,14 +253,33 @@ static int pull_handle(const struct pipe *pipe, uint64_t number, int *fd)
 	return descriptor_take(pulled, fd);
 }
 
-/* What the receiver says it has put here: memory first, then a bell. */
+/* The rights that go with a handle, and no object is asked. 0: there is none. */
+static ACCESS_MASK rights_of(int fd)
+{
+	PUBLIC_OBJECT_BASIC_INFORMATION information;
+
+	if (NtQueryObject(handle_of(fd), ObjectBasicInformation, &information,
+			    sizeof(information), NULL) < 0)
+		return 0;
+	return information.GrantedAccess;
+}
+
+/* What the receiver says it has put here: memory first, then a bell. Each with so few rights that hardly any of the application's own
+ * could be taken for it. */
 static int accept_handle(uint64_t number, size_t place, int *fd)
 {
+	static const struct {
+		const wchar_t *type;
+		ACCESS_MASK rights;
+	} given[CONTROL_DESCRIPTORS_MAX] = {
+		{ L"Section", SECTION_MAP_READ | SECTION_QUERY },
+		{ L"Event", EVENT_MODIFY_STATE },
+	};
 	int r;
 
 	if (descriptor_is_owned((int)number) ||
-			!descriptor_has_type(
-					(int)number, place == 0 ? L"Section" : L"Event"))
+			!descriptor_has_type((int)number, given[place].type) ||
+			rights_of((int)number) != given[place].rights)
 		return -EPROTO;
 	r = descriptor_own((int)number);
 	if (r == 0)

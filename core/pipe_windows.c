@@ -52,7 +52,7 @@ struct pipe {
 	bool is_over; /* nothing more will be read */
 	OVERLAPPED reading;
 	OVERLAPPED writing;
-	HANDLE kept[PIPE_KEPT_MAX];
+	int kept[PIPE_KEPT_MAX]; /* in the table */
 	unsigned kept_count;
 	size_t start, end; /* what was read and not taken */
 	unsigned char incoming[READ_SIZE];
@@ -225,23 +225,26 @@ int pipe_write(struct pipe *pipe, const void *bytes, size_t size)
 	return descriptor_error() == -EPIPE ? -EPIPE : -ENOMEM;
 }
 
+/* In the table, so that a peer which names them in its turn is not believed. */
 int pipe_keep(struct pipe *pipe, int fd, uint32_t *number)
 {
 	HANDLE self = GetCurrentProcess(), kept;
+	int *place = &pipe->kept[pipe->kept_count];
 
 	if (pipe->kept_count == PIPE_KEPT_MAX ||
 			!DuplicateHandle(self, handle_of(fd), self, &kept, 0, FALSE,
-					DUPLICATE_SAME_ACCESS))
+					DUPLICATE_SAME_ACCESS) ||
+			descriptor_take(kept, place) < 0)
 		return -ENOMEM;
-	pipe->kept[pipe->kept_count++] = kept;
-	*number = (uint32_t)descriptor_of(kept);
+	pipe->kept_count++;
+	*number = (uint32_t)*place;
 	return 0;
 }
 
 void pipe_let_go(struct pipe *pipe)
 {
 	while (pipe->kept_count)
-		CloseHandle(pipe->kept[--pipe->kept_count]);
+		descriptor_close(pipe->kept[--pipe->kept_count]);
 }
 
 bool pipe_keeps_any(const struct pipe *pipe)

@@ -638,6 +638,63 @@ static void sender_names_nonsense(void **state)
 	}
 }
 
+/* The receiver's word, with such a trailer, to a sender that has said its own. */
+static int answer_with(struct both *both, uint32_t count, uint32_t first, uint32_t second)
+{
+	const uint32_t trailer[] = { count, first, second };
+	unsigned char bytes[CONTROL_FRAME_MAX];
+	size_t length = bye(bytes);
+	enum control_type type;
+
+	memcpy(bytes + length, trailer, sizeof(trailer));
+	CHECK_EQUAL(pipe_write(pipe_of(both->server.fd), bytes, length + sizeof(trailer)),
+			0);
+	return receive_soon(&both->client, &type, NULL);
+}
+
+/* A receiver that may not open its sender's process can name handles in it all the same: the one that the hello has named, and
+ * those of the application. */
+static void receiver_names_what_it_has_not_given(void **state)
+{
+	HANDLE event = CreateEventW(NULL, FALSE, FALSE, NULL);
+	HANDLE section = CreateFileMappingW(
+			INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, UNIT, NULL);
+	unsigned char said[4 + 12];
+	struct shared_memory ours;
+	uint32_t number, page;
+	struct both both;
+	DWORD flags;
+	HANDLE given;
+
+	(void)state;
+	assert_int_equal(shared_memory_create(&ours, UNIT, UNIT, 0), 0);
+	connect_both(&both);
+	send_bye(&both.client, &ours.fd, 1);
+	await(both.server.fd);
+	assert_int_equal(pipe_read(pipe_of(both.server.fd), said, sizeof(said)),
+			sizeof(said));
+	memcpy(&number, said + 8, 4);
+	assert_int_equal(answer_with(&both, 1, number, 0), -EPROTO);
+	end_both(&both);
+	connect_both(&both);
+	assert_int_equal(answer_with(&both, 1, (uint32_t)descriptor_of(section), 0),
+			-EPROTO);
+	end_both(&both);
+	/* Such as a receiver gives; it is the second that is wrong. */
+	assert_true(DuplicateHandle(GetCurrentProcess(), section, GetCurrentProcess(),
+			&given, SECTION_MAP_READ | SECTION_QUERY, FALSE, 0));
+	page = (uint32_t)descriptor_of(given);
+	connect_both(&both);
+	assert_int_equal(answer_with(&both, 2, page, (uint32_t)descriptor_of(event)),
+			-EPROTO);
+	end_both(&both);
+	assert_true(GetHandleInformation(event, &flags));
+	assert_true(GetHandleInformation(section, &flags));
+	shared_memory_deinit(&ours, NULL);
+	CloseHandle(event);
+	CloseHandle(section);
+}
+
 /* A trailer that counts more handles than there may be, and bytes that are no frame. */
 static void nonsense_is_no_frame(void **state)
 {
@@ -814,6 +871,7 @@ int main(void)
 		SCENE_TEST(sender_names_its_memory),
 		SCENE_TEST(receiver_hands_over_memory_and_bell),
 		SCENE_TEST(sender_names_nonsense),
+		SCENE_TEST(receiver_names_what_it_has_not_given),
 		SCENE_TEST(nonsense_is_no_frame),
 		SCENE_TEST(frame_comes_in_pieces),
 		SCENE_TEST(nobody_waits_for_a_peer_that_does_not_read),
