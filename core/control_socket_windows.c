@@ -132,13 +132,14 @@ static HANDLE process_of(const struct pipe *pipe)
 	return pipe_peer(pipe)->process;
 }
 
-/* Why a handle could not be moved: because the process is gone, mostly. */
-static int move_error(const struct pipe *pipe, int otherwise)
+/* Why a handle could not be moved: because the process is gone, mostly. While it goes its handles are closed one by one, this end of
+ * the pipe among them, and only then is it known to be gone. */
+static int move_error(struct pipe *pipe, int otherwise)
 {
 	HANDLE process = process_of(pipe);
+	bool is_gone = process && WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
 
-	return process && WaitForSingleObject(process, 0) == WAIT_OBJECT_0 ? -EPIPE
-									   : otherwise;
+	return is_gone || pipe_has_hung_up(pipe) ? -EPIPE : otherwise;
 }
 
 /* Takes back what was put into the peer's process. */
@@ -241,7 +242,7 @@ static int receive_more(struct control_socket *control)
 }
 
 /* The sender's handle, as one of ours that can only read memory. Errors: -EPROTO; -EPIPE the sender is gone. */
-static int pull_handle(const struct pipe *pipe, uint64_t number, int *fd)
+static int pull_handle(struct pipe *pipe, uint64_t number, int *fd)
 {
 	HANDLE pulled;
 
@@ -297,7 +298,7 @@ static void close_arrival(
 	arrival->fd_count = 0;
 }
 
-static int receive_handles(const struct pipe *pipe, const unsigned char *trailer,
+static int receive_handles(struct pipe *pipe, const unsigned char *trailer,
 		struct control_arrival *arrival)
 {
 	uint64_t count = wire_get(trailer + TRAILER_COUNT, 4);

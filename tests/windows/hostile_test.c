@@ -418,6 +418,27 @@ static void say_bytes(struct play *play, const uint32_t trailer[3], size_t most)
 			0);
 }
 
+/* A sender that dies loses its handles one by one. That the one which it has named is gone already says nothing against it. */
+static void dying_sender_is_no_culprit(void **state)
+{
+	/* As if it had been one. */
+	const uint32_t trailer[] = { 1, 0x3fffffc, 0 };
+	struct play play;
+
+	(void)state;
+	begin(&play);
+	for (unsigned i = 0; i < 20; i++) {
+		dial(&play);
+		say_bytes(&play, trailer, SIZE_MAX);
+		control_socket_deinit(&play.control, NULL);
+		shared_memory_deinit(&play.memory, NULL);
+		go_on(&play);
+	}
+	assert_int_equal(play.receiver.calls[HEARD_JOINED], 1);
+	assert_int_equal(play.receiver.calls[HEARD_ERROR], 0);
+	end(&play);
+}
+
 /* One of all the ways to get nowhere. The connection may be closed before the receiver has seen it. */
 static void try_something(struct play *play, unsigned what, HANDLE event)
 {
@@ -717,6 +738,7 @@ int main(void)
 		SCENE_TEST(numbers_of_no_handle_are_refused),
 		SCENE_TEST(ring_is_offered_once),
 		SCENE_TEST(silent_connections_end),
+		SCENE_TEST(dying_sender_is_no_culprit),
 		SCENE_TEST(failures_leave_no_handles),
 		SCENE_TEST(only_listed_users_get_in),
 		SCENE_TEST(identifiers_are_read_strictly),
