@@ -3,9 +3,10 @@
  * Waiting for any number of handles.
  *
  * One call of the system waits for 64 at most. Up to so many are waited for directly. If there are more, all are looked at
- * first, in batches; if none is ready and there is time, each batch has a thread, of which this is one and the others are the system
+ * first, in batches; if none is ready and there is time, each batch has a thread, of which this is one and the others are a
  * pool's, and each batch has one handle more, an event that ends all the waits as soon as one has hit. All have ended before this
- * returns, so nobody waits for the handles but whoever calls.
+ * returns, so nobody waits for the handles but whoever calls. That they end relies on each getting its thread, so the pool is one of
+ * its own: the process's has some hundred, and the application may keep them all busy, or waiting for this very thread.
  *
  * A wait takes the signal of an event that resets itself. So every hit is noted, and no wait is ever taken back from outside: a wait
  * of the pool (RegisterWaitForSingleObject) that is taken back at the wrong moment has the signal, and tells nobody.
@@ -16,6 +17,7 @@
 #include "poll_wait.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -121,14 +123,60 @@ static void come_back(struct crowd *crowd)
 		SetEvent(crowd->all_are_back);
 }
 
-static DWORD CALLBACK run_errand(void *arg)
+static SRWLOCK pool_lock = SRWLOCK_INIT;
+static PTP_POOL pool; /* under the lock, like what follows; made once, for good */
+static TP_CALLBACK_ENVIRON in_pool;
+static DWORD pool_threads; /* there are so many at least */
+static DWORD pool_errands;
+
+static void CALLBACK run_errand(PTP_CALLBACK_INSTANCE instance, void *arg)
 {
 	struct errand *errand = arg;
 
+	(void)instance;
 	(void)wait_for(&errand->batch, INFINITE);
 	SetEvent(errand->crowd->over);
+	AcquireSRWLockExclusive(&pool_lock);
+	pool_errands--;
+	ReleaseSRWLockExclusive(&pool_lock);
 	come_back(errand->crowd);
-	return 0;
+}
+
+/* Under the lock. */
+static bool make_pool(void)
+{
+	if (pool)
+		return true;
+	pool = CreateThreadpool(NULL);
+	if (!pool)
+		return false;
+	SetThreadpoolThreadMaximum(pool, LONG_MAX);
+	InitializeThreadpoolEnvironment(&in_pool);
+	SetThreadpoolCallbackPool(&in_pool, pool);
+	return true;
+}
+
+/* Under the lock. A thread for each: a pool that is left to itself may put off making another, or wait for one to be idle. */
+static bool make_threads(DWORD wanted)
+{
+	if (wanted <= pool_threads)
+		return true;
+	if (!SetThreadpoolThreadMinimum(pool, wanted))
+		return false;
+	pool_threads = wanted;
+	return true;
+}
+
+static bool send_off(struct errand *errand)
+{
+	bool is_sent;
+
+	AcquireSRWLockExclusive(&pool_lock);
+	is_sent = make_pool() && make_threads(pool_errands + 1) &&
+			TrySubmitThreadpoolCallback(run_errand, errand, &in_pool);
+	pool_errands += is_sent;
+	ReleaseSRWLockExclusive(&pool_lock);
+	return is_sent;
 }
 
 /* The next batch, and the event behind it, which so is looked at last. */
@@ -154,8 +202,7 @@ static int run_all(struct errand *errands, struct crowd *crowd, struct pollfd *f
 	while (r == 0 && at < count) {
 		prepare(&errands[sent], crowd, fds, count, &at);
 		InterlockedIncrement(&crowd->away);
-		if (!QueueUserWorkItem(run_errand, &errands[sent++],
-				    WT_EXECUTELONGFUNCTION)) {
+		if (!send_off(&errands[sent++])) {
 			InterlockedDecrement(&crowd->away);
 			r = -ENOMEM;
 		}

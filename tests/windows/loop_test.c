@@ -591,6 +591,47 @@ static void handles_are_waited_for_elsewhere(void **state)
 	end_poll();
 }
 
+/* More than the system's pool has threads. */
+#define BLOCKERS 600u
+
+static HANDLE end_of_block, blockers_back;
+
+static DWORD WINAPI block(void *arg)
+{
+	(void)arg;
+	WaitForSingleObject(end_of_block, INFINITE);
+	ReleaseSemaphore(blockers_back, 1, NULL);
+	return 0;
+}
+
+/* What the application does with the pool of its process is its own business, and no loop waits for it. */
+static void busy_pool_delays_no_wait(void **state)
+{
+	static struct probe crowd[CROWD];
+
+	(void)state;
+	adapter = &on_poll;
+	make_poll(&loop);
+	memset(crowd, 0, sizeof(crowd));
+	end_of_block = CreateEventW(NULL, TRUE, FALSE, NULL);
+	blockers_back = CreateSemaphoreW(NULL, 0, BLOCKERS, NULL);
+	for (unsigned i = 0; i < CROWD; i++)
+		watch(&crowd[i], false, 0);
+	for (unsigned i = 0; i < BLOCKERS; i++)
+		assert_true(QueueUserWorkItem(block, NULL, WT_EXECUTELONGFUNCTION));
+	run_poll(1);
+	SetEvent(crowd[CROWD - 1].event);
+	RUN_UNTIL(crowd[CROWD - 1].calls);
+	SetEvent(end_of_block);
+	for (unsigned i = 0; i < BLOCKERS; i++)
+		WaitForSingleObject(blockers_back, INFINITE);
+	for (unsigned i = 0; i < CROWD; i++)
+		end(&crowd[i]);
+	end_poll();
+	CloseHandle(end_of_block);
+	CloseHandle(blockers_back);
+}
+
 #define BOTH(test) SCENE_TEST(test##_on_libevent), SCENE_TEST(test##_on_poll)
 
 int main(void)
@@ -612,6 +653,7 @@ int main(void)
 		SCENE_TEST(wake_ups_are_not_kept_back),
 		SCENE_TEST(loop_is_freed_in_its_callback),
 		SCENE_TEST(handles_are_waited_for_elsewhere),
+		SCENE_TEST(busy_pool_delays_no_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,3 +61,5 @@ windows_skip(proto_channel_test largest_message_fits)
 windows_skip(proto_writer_misuse_test impossible_messages_are_not_begun)
 
 evchan_tests(windows evchan_test_support evchan_libevent_testing evchan_white_box)
+# It keeps all threads of the system's pool busy for a moment, beside which processes may not get theirs.
+set_tests_properties(windows/loop PROPERTIES RUN_SERIAL ON)
