@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket on UNIX stream sockets of macOS. The buffer's invariant is that of control_socket_unix.c.
+ * The control socket on UNIX stream sockets of macOS.
  *
  * What differs is how descriptors come. A peek there must not have room for them: the kernel would copy out what
  * stands for them inside it. So the first frame's bytes are peeked alone, and once they are a whole frame, exactly they are
@@ -12,12 +12,11 @@
  * proves nothing of who sends, so none are reported, and the caller refuses.
  */
 
-#include "control_socket.h"
+#include "control_socket_receive.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -69,30 +68,6 @@ int control_socket_adopt(struct control_socket *control, int fd)
 	if (r < 0)
 		return r;
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-	control_socket_init(control, fd);
-	return 0;
-}
-
-int control_socket_check(int fd)
-{
-	bool listens;
-
-	return unix_socket_check(fd, &listens);
-}
-
-int control_socket_connect(struct control_socket *control, const struct address *address)
-{
-	int fd, r;
-
-	r = unix_socket_new(&fd);
-	if (r < 0)
-		return r;
-	if (connect(fd, (const struct sockaddr *)&address->unix_address,
-			    address->unix_length) < 0) {
-		r = -errno;
-		descriptor_close(fd);
-		return r;
-	}
 	control_socket_init(control, fd);
 	return 0;
 }
@@ -168,28 +143,6 @@ int control_socket_send(struct control_socket *control, const unsigned char *fra
 	return (size_t)sent == length ? 0 : -EPROTO;
 }
 
-/* The kernel's queue holds the bytes and the descriptors. */
-bool control_socket_outlives_sender(void)
-{
-	return true;
-}
-
-int control_socket_ring(struct control_socket *control)
-{
-	const unsigned char ring = CONTROL_RING;
-
-	switch (control_socket_send(control, &ring, 1, NULL)) {
-	case -EPIPE:
-	case -ECONNRESET:
-		return -EPIPE;
-	case -ENOBUFS:
-	case -ENOMEM:
-		return -ENOMEM;
-	default:
-		return 0;
-	}
-}
-
 /* ---- Receiving ------------------------------------------------------------------ */
 
 static void take_descriptors(struct received *received, struct cmsghdr *header)
@@ -263,13 +216,6 @@ static int receive_message(const struct control_socket *control, unsigned char *
 	return got == 0 && size ? -EPIPE : (int)got;
 }
 
-static void drop_taken(struct control_socket *control)
-{
-	control->filled -= control->taken;
-	memmove(control->buffer, control->buffer + control->taken, control->filled);
-	control->taken = 0;
-}
-
 /* The first frame, `size` bytes of which are still in the queue, whole. */
 static int take_first(struct control_socket *control, size_t size,
 		struct control_arrival *arrival, struct disposal_account *account)
@@ -293,7 +239,7 @@ static int take_first(struct control_socket *control, size_t size,
 
 /* Bytes of half a frame stay queued only where descriptors may be among them, and that cannot be told: so they all stay, and a
  * peer that sends half a hello keeps a level-triggered watch awake until the time for a hello is over. */
-static int receive_first(struct control_socket *control, enum control_type *type,
+int control_socket_receive_first(struct control_socket *control, enum control_type *type,
 		struct control_arrival *arrival, struct disposal_account *account)
 {
 	int length, got;
@@ -309,7 +255,7 @@ static int receive_first(struct control_socket *control, enum control_type *type
 }
 
 /* Later frames bring no descriptors: there is no room for any. */
-static int receive_more(struct control_socket *control)
+int control_socket_receive_more(struct control_socket *control)
 {
 	int got = receive_message(control, control->buffer + control->filled,
 			CONTROL_FRAME_MAX - control->filled, 0, NULL);
@@ -318,82 +264,6 @@ static int receive_more(struct control_socket *control)
 		return got;
 	control->filled += (size_t)got;
 	return 0;
-}
-
-/* Rings that follow a ring in the buffer are one with it. */
-static int merge_rings(const struct control_socket *control)
-{
-	size_t count = 1;
-
-	while (count < control->filled && control->buffer[count] == CONTROL_RING)
-		count++;
-	return (int)count;
-}
-
-/* The frame at the front of the buffer. Returns its length, 0 if it is not whole, or -EPROTO. */
-static int take_buffered(struct control_socket *control, enum control_type *type)
-{
-	int length = control_frame_length(type, control->buffer, control->filled);
-
-	if (length > 0 && *type == CONTROL_RING)
-		length = merge_rings(control);
-	if (length > 0)
-		control->taken = (size_t)length;
-	return length;
-}
-
-static void no_arrival(struct control_arrival *arrival)
-{
-	arrival->fd_count = 0;
-	arrival->has_credentials = false;
-	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
-		arrival->fds[i] = -1;
-}
-
-int control_socket_receive(struct control_socket *control, enum control_type *type,
-		const unsigned char **frame, struct control_arrival *arrival,
-		struct disposal_account *account)
-{
-	struct control_arrival unwanted;
-	int length, r;
-
-	if (!arrival)
-		arrival = &unwanted;
-	no_arrival(arrival);
-	drop_taken(control);
-	*frame = control->buffer;
-	if (!control->first_done)
-		return receive_first(control, type, arrival, account);
-	length = take_buffered(control, type);
-	while (length == 0) {
-		r = receive_more(control);
-		if (r < 0)
-			return r;
-		length = take_buffered(control, type);
-	}
-	return length;
-}
-
-bool control_socket_has_hung_up(const struct control_socket *control)
-{
-	struct pollfd look = { .fd = control->fd };
-
-	return poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
-}
-
-bool control_socket_has_first(const struct control_socket *control)
-{
-	unsigned char bytes[CONTROL_FRAME_MAX];
-	enum control_type type;
-	ssize_t got;
-
-	memcpy(bytes, control->buffer, control->filled);
-	/* Without room for them, a peek drops nothing but copies of descriptors. */
-	got = recv(control->fd, bytes + control->filled, sizeof(bytes) - control->filled,
-			MSG_PEEK | MSG_DONTWAIT);
-	return got > 0 &&
-			control_frame_length(
-					&type, bytes, control->filled + (size_t)got) > 0;
 }
 
 /* ---- Ending ------------------------------------------------------------------------ */
@@ -420,16 +290,5 @@ void control_socket_deinit(
 		descriptor_close(control->fd);
 	else
 		disposal_close(control->fd, account);
-	control->fd = -1;
-}
-
-void control_socket_shut(struct control_socket *control)
-{
-	(void)shutdown(control->fd, SHUT_RDWR);
-}
-
-void control_socket_abandon(struct control_socket *control)
-{
-	descriptor_close(control->fd);
 	control->fd = -1;
 }

@@ -2,10 +2,6 @@
 /*
  * The control socket on UNIX stream sockets.
  *
- * Bytes are read as many as there are, and frames are handed out from the buffer. The invariant of the buffer: its
- * first `taken` bytes are the frame that was returned last, and are dropped by the next call; the rest up to `filled` is
- * the beginning of what follows.
- *
  * The first frame is special because it may carry descriptors, and receiving those can fail: recvmsg(2) then delivers
  * some, and drops the others for good. For a hello that would be the loss of a ring whose sender may be dead already. So it is
  * peeked first, descriptors included: what the kernel gives to a peek are copies. If they are all there
@@ -18,12 +14,11 @@
  * hello), and a first frame with descriptors has to be whole in one look: the design wants it sent by one sendmsg.
  */
 
-#include "control_socket.h"
+#include "control_socket_receive.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -100,29 +95,6 @@ int control_socket_adopt(struct control_socket *control, int fd)
 	/* Whoever made it may have asked the kernel for more than we have room for. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSPIDFD, &off, sizeof(off));
 	(void)setsockopt(fd, SOL_SOCKET, SO_PASSSEC, &off, sizeof(off));
-	control_socket_init(control, fd);
-	return 0;
-}
-
-int control_socket_check(int fd)
-{
-	bool listens;
-
-	return unix_socket_check(fd, &listens);
-}
-
-int control_socket_connect(struct control_socket *control, const struct address *address)
-{
-	int fd, r;
-
-	r = unix_socket_new(&fd);
-	if (r < 0)
-		return r;
-	if (connect(fd, (const struct sockaddr *)&address->unix_address, address->unix_length) < 0) {
-		r = -errno;
-		descriptor_close(fd);
-		return r;
-	}
 	control_socket_init(control, fd);
 	return 0;
 }
@@ -207,28 +179,6 @@ int control_socket_send(struct control_socket *control, const unsigned char *fra
 	if (sent < 0)
 		return -errno;
 	return (size_t)sent == length ? 0 : -EPROTO;
-}
-
-/* The kernel's queue holds the bytes and the descriptors. */
-bool control_socket_outlives_sender(void)
-{
-	return true;
-}
-
-int control_socket_ring(struct control_socket *control)
-{
-	const unsigned char ring = CONTROL_RING;
-
-	switch (control_socket_send(control, &ring, 1, NULL)) {
-	case -EPIPE:
-	case -ECONNRESET:
-		return -EPIPE;
-	case -ENOBUFS:
-	case -ENOMEM:
-		return -ENOMEM;
-	default:
-		return 0;
-	}
 }
 
 /* ---- Receiving ------------------------------------------------------------------ */
@@ -346,13 +296,6 @@ static int consume(const struct control_socket *control, size_t size)
 	return had_descriptors;
 }
 
-static void drop_taken(struct control_socket *control)
-{
-	control->filled -= control->taken;
-	memmove(control->buffer, control->buffer + control->taken, control->filled);
-	control->taken = 0;
-}
-
 /* Why a first frame's descriptors did not all come, or are not wanted, now that copies of those that did are disposed of. */
 static int cut_error(const struct control_socket *control, size_t fd_count)
 {
@@ -438,7 +381,7 @@ static int keep_first(struct control_socket *control, int length, size_t got,
 	return -EAGAIN;
 }
 
-static int receive_first(struct control_socket *control, enum control_type *type,
+int control_socket_receive_first(struct control_socket *control, enum control_type *type,
 		struct control_arrival *arrival, struct disposal_account *account)
 {
 	size_t old = control->filled;
@@ -461,7 +404,7 @@ static int receive_first(struct control_socket *control, enum control_type *type
  * nothing came with them. Once the kernel refuses descriptors at the sender's end, and the queue was seen empty after that,
  * there can be none.
  */
-static int receive_more(struct control_socket *control)
+int control_socket_receive_more(struct control_socket *control)
 {
 	int peek = control->is_plain ? 0 : MSG_PEEK;
 	struct iovec vector = { control->buffer + control->filled,
@@ -482,80 +425,6 @@ static int receive_more(struct control_socket *control)
 		return -EPROTO;
 	control->filled += (size_t)got;
 	return 0;
-}
-
-/* Rings that follow a ring in the buffer are one with it. */
-static int merge_rings(const struct control_socket *control)
-{
-	size_t count = 1;
-
-	while (count < control->filled && control->buffer[count] == CONTROL_RING)
-		count++;
-	return (int)count;
-}
-
-/* The frame at the front of the buffer. Returns its length, 0 if it is not whole, or -EPROTO. */
-static int take_buffered(struct control_socket *control, enum control_type *type)
-{
-	int length = control_frame_length(type, control->buffer, control->filled);
-
-	if (length > 0 && *type == CONTROL_RING)
-		length = merge_rings(control);
-	if (length > 0)
-		control->taken = (size_t)length;
-	return length;
-}
-
-static void no_arrival(struct control_arrival *arrival)
-{
-	arrival->fd_count = 0;
-	arrival->has_credentials = false;
-	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
-		arrival->fds[i] = -1;
-}
-
-int control_socket_receive(struct control_socket *control, enum control_type *type,
-		const unsigned char **frame, struct control_arrival *arrival,
-		struct disposal_account *account)
-{
-	struct control_arrival unwanted;
-	int length, r;
-
-	if (!arrival)
-		arrival = &unwanted;
-	no_arrival(arrival);
-	drop_taken(control);
-	*frame = control->buffer;
-	if (!control->first_done)
-		return receive_first(control, type, arrival, account);
-	length = take_buffered(control, type);
-	while (length == 0) {
-		r = receive_more(control);
-		if (r < 0)
-			return r;
-		length = take_buffered(control, type);
-	}
-	return length;
-}
-
-bool control_socket_has_hung_up(const struct control_socket *control)
-{
-	struct pollfd look = { .fd = control->fd };
-
-	return poll(&look, 1, 0) > 0 && (look.revents & (POLLHUP | POLLERR));
-}
-
-bool control_socket_has_first(const struct control_socket *control)
-{
-	unsigned char bytes[CONTROL_FRAME_MAX];
-	enum control_type type;
-	ssize_t got;
-
-	memcpy(bytes, control->buffer, control->filled);
-	/* Without room for them, a peek drops nothing but copies of descriptors. */
-	got = recv(control->fd, bytes + control->filled, sizeof(bytes) - control->filled,
-			MSG_PEEK | MSG_DONTWAIT);
-	return got > 0 && control_frame_length(&type, bytes, control->filled + (size_t)got) > 0;
 }
 
 /* ---- Ending ------------------------------------------------------------------------ */
@@ -588,16 +457,5 @@ void control_socket_deinit(struct control_socket *control, struct disposal_accou
 		descriptor_close(control->fd);
 	else
 		disposal_close(control->fd, account);
-	control->fd = -1;
-}
-
-void control_socket_shut(struct control_socket *control)
-{
-	(void)shutdown(control->fd, SHUT_RDWR);
-}
-
-void control_socket_abandon(struct control_socket *control)
-{
-	descriptor_close(control->fd);
 	control->fd = -1;
 }

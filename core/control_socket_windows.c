@@ -2,7 +2,7 @@
 /*
  * The control socket on named pipes.
  *
- * Bytes and the buffer are as on UNIX sockets (control_socket_unix.c). What the kernel does there with descriptors is done here by the
+ * What the kernel does with descriptors on UNIX sockets is done here by the
  * receiver alone: behind the first frame in each direction comes a trailer with the numbers of up to two handles.
  * Those behind a hello are the sender's, and the receiver duplicates them out of the sender's process, with the rights it needs and
  * no others; those behind a welcome it has put into the sender's process before. So a sender needs no right to anything
@@ -16,7 +16,7 @@
  * sender was merely freed can, because its connection lingers.
  */
 
-#include "control_socket.h"
+#include "control_socket_receive.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -224,21 +224,15 @@ int control_socket_ring(struct control_socket *control)
 
 /* ---- Receiving ---------------------------------------------------------------------------- */
 
-static void drop_taken(struct control_socket *control)
-{
-	control->filled -= control->taken;
-	memmove(control->buffer, control->buffer + control->taken, control->filled);
-	control->taken = 0;
-}
-
-static int receive_more(struct control_socket *control)
+int control_socket_receive_more(struct control_socket *control)
 {
 	int r = pipe_read(pipe_of(control->fd), control->buffer + control->filled,
 			CONTROL_FRAME_MAX - control->filled);
 
-	if (r > 0)
-		control->filled += (size_t)r;
-	return r;
+	if (r < 0)
+		return r;
+	control->filled += (size_t)r;
+	return 0;
 }
 
 /* The sender's handle, as one of ours that can only read memory. Errors: -EPROTO; -EPIPE the sender is gone. */
@@ -339,7 +333,7 @@ static int take_first(struct control_socket *control, size_t length,
 	return (int)length;
 }
 
-static int receive_first(struct control_socket *control, enum control_type *type,
+int control_socket_receive_first(struct control_socket *control, enum control_type *type,
 		struct control_arrival *arrival, struct disposal_account *account)
 {
 	for (;;) {
@@ -350,63 +344,10 @@ static int receive_first(struct control_socket *control, enum control_type *type
 			return -EPROTO;
 		if (length > 0 && control->filled >= (size_t)length + TRAILER_LENGTH)
 			return take_first(control, (size_t)length, arrival, account);
-		r = receive_more(control);
+		r = control_socket_receive_more(control);
 		if (r < 0)
 			return r;
 	}
-}
-
-/* Rings that follow a ring in the buffer are one with it. */
-static int merge_rings(const struct control_socket *control)
-{
-	size_t count = 1;
-
-	while (count < control->filled && control->buffer[count] == CONTROL_RING)
-		count++;
-	return (int)count;
-}
-
-static int take_buffered(struct control_socket *control, enum control_type *type)
-{
-	int length = control_frame_length(type, control->buffer, control->filled);
-
-	if (length > 0 && *type == CONTROL_RING)
-		length = merge_rings(control);
-	if (length > 0)
-		control->taken = (size_t)length;
-	return length;
-}
-
-static void no_arrival(struct control_arrival *arrival)
-{
-	arrival->fd_count = 0;
-	arrival->has_credentials = false;
-	for (size_t i = 0; i < CONTROL_DESCRIPTORS_MAX; i++)
-		arrival->fds[i] = -1;
-}
-
-int control_socket_receive(struct control_socket *control, enum control_type *type,
-		const unsigned char **frame, struct control_arrival *arrival,
-		struct disposal_account *account)
-{
-	struct control_arrival unwanted;
-	int length, r;
-
-	if (!arrival)
-		arrival = &unwanted;
-	no_arrival(arrival);
-	drop_taken(control);
-	*frame = control->buffer;
-	if (!control->first_done)
-		return receive_first(control, type, arrival, account);
-	length = take_buffered(control, type);
-	while (length == 0) {
-		r = receive_more(control);
-		if (r < 0)
-			return r;
-		length = take_buffered(control, type);
-	}
-	return length;
 }
 
 bool control_socket_has_hung_up(const struct control_socket *control)
