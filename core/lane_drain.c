@@ -9,6 +9,7 @@
 
 #include "lane.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,10 +172,11 @@ int lane_next(struct evchan_lane *lane)
 	return 1;
 }
 
-static inline void lane_pass_message(struct evchan_lane *lane)
+/* `next`: where the one behind it is. */
+static inline void lane_pass_message(struct evchan_lane *lane, uint64_t next)
 {
 	struct evchan_receiver *receiver = lane->receiver;
-	uint32_t size = (uint32_t)lane->message.size;
+	uint64_t size = lane->message.size;
 
 	lane->is_delivering = false;
 	lane->held = NULL;
@@ -182,26 +184,27 @@ static inline void lane_pass_message(struct evchan_lane *lane)
 	lane->bytes += size;
 	receiver->stats.messages++;
 	receiver->stats.bytes += size;
-	ring_reader_advance(&lane->reader, size);
+	ring_reader_go_on(&lane->reader, next);
 	if (ring_reader_should_release(&lane->reader))
 		lane_release(lane);
 }
 
 void lane_finish_message(struct evchan_lane *lane)
 {
-	lane_pass_message(lane);
+	lane_pass_message(lane, lane->reader.read + ring_record_bytes(lane->message.size));
 }
 
-/* The next message if it was seen with those before it, and nothing is special about it: most of a stream. Whether it is
- * there; else lane_next() has to look, also at what is wrong with it. */
-static inline bool lane_take_seen(struct evchan_lane *lane)
+/* The next message, at `*read`, if it was seen with those before it, and nothing is special about it: most of a stream. Whether it
+ * is there; then `*read` goes on to the one behind it. Else lane_next() has to look, also at what is wrong with it. */
+static inline bool lane_take_seen(struct evchan_lane *lane, uint64_t *read)
 {
 	struct ring_view view;
 
-	if (lane->reader.read == lane->reader.tail || lane->copies)
+	if (*read == lane->reader.tail || lane->copies)
 		return false;
-	if (ring_reader_next(&lane->reader, &view) <= 0 || lane_take_view(lane, &view) < 0)
+	if (ring_reader_at(&lane->reader, *read, &view) <= 0 || lane_take_view(lane, &view) < 0)
 		return false;
+	*read += ring_record_bytes(view.size);
 	lane->told_no_memory = false;
 	lane->is_delivering = true;
 	return true;
@@ -251,6 +254,8 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 	 * the account of the one before. */
 	struct lane_budget left = *budget;
 	struct lane_looks looks = { 0 };
+	/* Where the next message is: see ring_reader_at(). No callback moves it. */
+	uint64_t read = lane->reader.read;
 	bool wants_more = false;
 
 	while (lane_may_deliver(lane)) {
@@ -258,10 +263,12 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 			wants_more = true;
 			break;
 		}
-		if (!lane_take_seen(lane)) {
+		assert(read == lane->reader.read);
+		if (!lane_take_seen(lane, &read)) {
 			lane_slip(lane, &looks);
 			if (lane_next(lane) <= 0)
 				break;
+			read += ring_record_bytes(lane->message.size);
 		}
 		looks.messages++;
 		if (receiver->callbacks.message)
@@ -269,7 +276,7 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 		if (receiver->handle.is_freed)
 			return false;
 		budget_pay(&left, lane->message.size);
-		lane_pass_message(lane);
+		lane_pass_message(lane, read);
 	}
 	if (receiver->handle.is_freed)
 		return false;

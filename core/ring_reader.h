@@ -96,12 +96,31 @@ static inline int ring_reader_accept_tail(struct ring_reader *reader, uint64_t t
 }
 
 /*
+ * The record at `read`, which is `reader->read` and not the tail. Returns 1, or -EPROTO.
+ *
+ * The position comes from the caller, who may have it in a register. Where a record is, is known only when the size of the one before
+ * it was loaded, so whatever lies between two of these loads is what no processor does in parallel; a detour through
+ * memory costs more than all the rest.
+ */
+static inline int ring_reader_at(const struct ring_reader *reader, uint64_t read, struct ring_view *view)
+{
+	const unsigned char *at = reader->data + (read & (reader->capacity - 1));
+
+	/* All is 8-aligned, so at least a header lies between read and tail. */
+	cursor_record_load((const struct ring_record *)(const void *)at, &view->size, &view->type);
+	if (ring_record_bytes(view->size) > reader->tail - read)
+		return -EPROTO;
+	view->data = at + RING_RECORD_HEADER;
+	view->position = read;
+	return 1;
+}
+
+/*
  * The next record, which stays the next until ring_reader_advance().
  * Returns 1, 0 none, or -EPROTO.
  */
 static inline int ring_reader_next(struct ring_reader *reader, struct ring_view *view)
 {
-	const unsigned char *at;
 	int r;
 
 	if (reader->read == reader->tail) {
@@ -113,21 +132,20 @@ static inline int ring_reader_next(struct ring_reader *reader, struct ring_view 
 		if (reader->read == reader->tail)
 			return 0;
 	}
-	/* All is 8-aligned, so at least a header lies between read and tail. */
-	at = reader->data + (reader->read & (reader->capacity - 1));
-	cursor_record_load((const struct ring_record *)(const void *)at, &view->size, &view->type);
-	if (ring_record_bytes(view->size) > reader->tail - reader->read)
-		return -EPROTO;
-	view->data = at + RING_RECORD_HEADER;
-	view->position = reader->read;
-	return 1;
+	return ring_reader_at(reader, reader->read, view);
+}
+
+/* Goes on to `read`, the end of a record that was found by the size that was loaded then. */
+static inline void ring_reader_go_on(struct ring_reader *reader, uint64_t read)
+{
+	reader->read = read;
+	reader->unpublished++;
 }
 
 /* Passes the record of ring_reader_next(), whose size is the one that was loaded then. */
 static inline void ring_reader_advance(struct ring_reader *reader, uint32_t size)
 {
-	reader->read += ring_record_bytes(size);
-	reader->unpublished++;
+	ring_reader_go_on(reader, reader->read + ring_record_bytes(size));
 }
 
 /* Whether so much was read that the head should be published before the turn ends. */
