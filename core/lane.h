@@ -75,6 +75,8 @@ struct evchan_lane {
 	uint64_t number;    /* counts the receiver's lanes */
 	uint64_t messages;
 	uint64_t bytes;
+	uint64_t settled_messages; /* of these, what the receiver's totals have */
+	uint64_t settled_bytes;
 	uint64_t bells_rung;
 	uint64_t wakeups;
 };
@@ -103,14 +105,14 @@ int lane_leave_alone(struct evchan_lane *lane);
 /* lane_rest.c: for how many bytes the lane is to be rung, now that it has none: 1, or more if it will be looked at. */
 uint64_t lane_rest(struct evchan_lane *lane);
 
-/* The looks at a lane's tail in one lane_serve(), and the messages since the last. */
+/* The looks at a lane's tail in one lane_serve(), and how many messages its budget had left at the last. */
 struct lane_looks {
 	uint32_t number;
-	uint32_t messages;
+	uint32_t messages_left;
 };
 
-/* lane_slip.c: before each look; maybe waits for a microsecond, so that it finds more. */
-void lane_slip(struct evchan_lane *lane, struct lane_looks *looks);
+/* lane_slip.c: before each look, with what the budget has left; maybe waits for a microsecond, so that it finds more. */
+void lane_slip(struct evchan_lane *lane, struct lane_looks *looks, uint32_t messages_left);
 enum lane_spun {
 	LANE_SPUN_IN_VAIN,     /* or not at all: it may sleep */
 	LANE_SPUN_CAUGHT,      /* there is something now that was not there before */

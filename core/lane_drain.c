@@ -93,6 +93,7 @@ static int lane_copy_message(struct evchan_lane *lane)
 		return -ENOMEM;
 	memcpy(receiver->copy, message->data, message->size);
 	message->data = receiver->copy;
+	lane->told_no_memory = false;
 	return 0;
 }
 
@@ -167,31 +168,37 @@ int lane_next(struct evchan_lane *lane)
 		lane_break(lane, r, CONTROL_REFUSE_POSITIONS, "its ring makes no sense");
 		return r;
 	}
-	lane->told_no_memory = false;
 	lane->is_delivering = true;
 	return 1;
 }
 
-/* `next`: where the one behind it is. */
+/* `next`: where the one behind it is. The receiver's totals are lane_settle()'s. */
 static inline void lane_pass_message(struct evchan_lane *lane, uint64_t next)
 {
-	struct evchan_receiver *receiver = lane->receiver;
-	uint64_t size = lane->message.size;
-
 	lane->is_delivering = false;
 	lane->held = NULL;
 	lane->messages++;
-	lane->bytes += size;
-	receiver->stats.messages++;
-	receiver->stats.bytes += size;
+	lane->bytes += lane->message.size;
 	ring_reader_go_on(&lane->reader, next);
 	if (ring_reader_should_release(&lane->reader))
 		lane_release(lane);
 }
 
+/* Adds what was delivered since the last time to the receiver's totals: once for many messages. */
+static void lane_settle(struct evchan_lane *lane)
+{
+	struct evchan_receiver_stats *totals = &lane->receiver->stats;
+
+	totals->messages += lane->messages - lane->settled_messages;
+	totals->bytes += lane->bytes - lane->settled_bytes;
+	lane->settled_messages = lane->messages;
+	lane->settled_bytes = lane->bytes;
+}
+
 void lane_finish_message(struct evchan_lane *lane)
 {
 	lane_pass_message(lane, lane->reader.read + ring_record_bytes(lane->message.size));
+	lane_settle(lane);
 }
 
 /* The next message, at `*read`, if it was seen with those before it, and nothing is special about it: most of a stream. Whether it
@@ -205,7 +212,6 @@ static inline bool lane_take_seen(struct evchan_lane *lane, uint64_t *read)
 	if (ring_reader_at(&lane->reader, *read, &view) <= 0 || lane_take_view(lane, &view) < 0)
 		return false;
 	*read += ring_record_bytes(view.size);
-	lane->told_no_memory = false;
 	lane->is_delivering = true;
 	return true;
 }
@@ -238,22 +244,25 @@ static void lane_end_if_drained(struct evchan_lane *lane)
 
 /* Counts a delivered message. What the budget does not cover is owed, and taken off the lane's next shares: a message larger
  * than a share is delivered all the same, but does not come on top of one each turn. */
-static void budget_pay(struct lane_budget *budget, uint64_t size)
+static inline void budget_pay(struct lane_budget *budget, uint64_t size)
 {
-	uint64_t paid = size < budget->bytes ? size : budget->bytes;
-
 	budget->messages--;
-	budget->bytes -= paid;
-	budget->owed += size - paid;
+	if (size <= budget->bytes) {
+		budget->bytes -= size;
+		return;
+	}
+	budget->owed += size - budget->bytes;
+	budget->bytes = 0;
 }
 
-bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
+/* Delivers within the budget. Whether there is more. */
+static bool lane_deliver(struct evchan_lane *lane, struct lane_budget *budget)
 {
 	struct evchan_receiver *receiver = lane->receiver;
 	/* A copy that no callback can change, and which therefore stays in registers: each message waits for
 	 * the account of the one before. */
 	struct lane_budget left = *budget;
-	struct lane_looks looks = { 0 };
+	struct lane_looks looks = { .messages_left = left.messages };
 	/* Where the next message is: see ring_reader_at(). No callback moves it. */
 	uint64_t read = lane->reader.read;
 	bool wants_more = false;
@@ -265,12 +274,11 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 		}
 		assert(read == lane->reader.read);
 		if (!lane_take_seen(lane, &read)) {
-			lane_slip(lane, &looks);
+			lane_slip(lane, &looks, left.messages);
 			if (lane_next(lane) <= 0)
 				break;
 			read += ring_record_bytes(lane->message.size);
 		}
-		looks.messages++;
 		if (receiver->callbacks.message)
 			receiver->callbacks.message(receiver, &lane->message, receiver->arg);
 		if (receiver->handle.is_freed)
@@ -278,9 +286,21 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 		budget_pay(&left, lane->message.size);
 		lane_pass_message(lane, read);
 	}
+	*budget = left;
+	return wants_more;
+}
+
+bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
+{
+	struct evchan_receiver *receiver = lane->receiver;
+	bool wants_more;
+
+	receiver->served = lane;
+	wants_more = lane_deliver(lane, budget);
 	if (receiver->handle.is_freed)
 		return false;
-	*budget = left;
+	receiver->served = NULL;
+	lane_settle(lane);
 	lane_release(lane);
 	lane_end_if_drained(lane);
 	if (lane->state == LANE_ENDED) {
@@ -288,6 +308,6 @@ bool lane_serve(struct evchan_lane *lane, struct lane_budget *budget)
 		return false;
 	}
 	/* Whoever has nothing more to say is in nobody's way. */
-	lane->debt = wants_more ? lane->debt + left.owed : 0;
+	lane->debt = wants_more ? lane->debt + budget->owed : 0;
 	return wants_more;
 }

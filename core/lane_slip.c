@@ -39,13 +39,14 @@ static bool others_have_work(const struct evchan_receiver *receiver)
 	return !list_is_empty(&receiver->ready) || !list_is_empty(&receiver->unfinished);
 }
 
-void lane_slip(struct evchan_lane *lane, struct lane_looks *looks)
+void lane_slip(struct evchan_lane *lane, struct lane_looks *looks, uint32_t messages_left)
 {
 	struct evchan_receiver *receiver = lane->receiver;
-	bool is_close = looks->number >= SLIP_LOOKS && looks->messages < SLIP_MESSAGES;
+	bool is_close = looks->number >= SLIP_LOOKS &&
+			looks->messages_left - messages_left < SLIP_MESSAGES;
 
 	looks->number++;
-	looks->messages = 0;
+	looks->messages_left = messages_left;
 	if (!is_close || receiver->slips >= SLIPS_PER_TURN || others_have_work(receiver))
 		return;
 	receiver->slips++;

@@ -340,8 +340,14 @@ void evchan_receiver_resume(struct evchan_receiver *receiver)
 
 void receiver_count(const struct evchan_receiver *receiver, struct evchan_receiver_stats *stats)
 {
+	const struct evchan_lane *served = receiver->served;
+
 	*stats = receiver->stats;
 	stats->size = sizeof(*stats);
+	if (served) {
+		stats->messages += served->messages - served->settled_messages;
+		stats->bytes += served->bytes - served->settled_bytes;
+	}
 	stats->ring_bytes = receiver->admission.bytes;
 	stats->age = clock_milliseconds() - receiver->made_at;
 }

@@ -74,6 +74,7 @@ struct evchan_receiver {
 	struct evchan_timer *rest_timer;
 	bool rest_timer_set;
 	bool is_serving;             /* lanes are being served right now */
+	struct evchan_lane *served;  /* the one whose messages are being delivered: `stats` is behind it, see receiver_count() */
 	void *copy;                  /* in copy mode: private memory of the one message that is being delivered */
 	size_t copy_size;
 	size_t copy_needed;          /* by the largest message of the last few */
@@ -87,7 +88,7 @@ struct evchan_receiver {
 	bool shutdown_complete;
 	unsigned shutdown_accepted;  /* connections asked for since it began */
 
-	struct evchan_receiver_stats stats;
+	struct evchan_receiver_stats stats; /* of messages and bytes what is settled: see lane_settle() */
 	uint64_t made_at;            /* clock_milliseconds() */
 };
 

@@ -30,7 +30,20 @@ struct play {
 	struct test_sender sender;
 	bool holds;
 	const struct evchan_message *held;
+	bool counts;
+	unsigned wrong; /* messages in whose callbacks the counters were not as they should */
 };
+
+static bool are_counted(const struct test_receiver *receiver, uint64_t messages)
+{
+	struct evchan_receiver_stats all = EVCHAN_RECEIVER_STATS_INIT;
+	struct evchan_lane_stats one = EVCHAN_LANE_STATS_INIT;
+
+	evchan_receiver_get_stats(receiver->receiver, &all);
+	evchan_lane_get_stats(receiver->lane, &one);
+	return all.messages == messages && all.bytes == messages * PAYLOAD &&
+	       one.messages == messages && one.bytes == messages * PAYLOAD;
+}
 
 static void act(struct test_receiver *receiver, enum heard heard,
 		struct evchan_lane *lane, const struct evchan_message *message)
@@ -40,6 +53,9 @@ static void act(struct test_receiver *receiver, enum heard heard,
 	(void)lane;
 	if (heard == HEARD_MESSAGE && play->holds && !play->held)
 		CHECK_EQUAL(evchan_message_hold(&play->held, message), 0);
+	/* The one that is being delivered has been heard, and does not count yet. */
+	if (heard == HEARD_MESSAGE && play->counts)
+		play->wrong += !are_counted(receiver, receiver->calls[HEARD_MESSAGE] - 1);
 }
 
 static void open_play(struct play *play)
@@ -139,6 +155,21 @@ static void held_messages_are_counted(void **state)
 	close_play(&play);
 }
 
+/* Totals are made up for many messages at a time, and yet whoever asks between two of them is told of each. */
+static void counters_are_exact_in_each_callback(void **state)
+{
+	struct play play;
+
+	(void)state;
+	open_play(&play);
+	play.counts = true;
+	CHECK_EQUAL(test_sender_fill(&play.sender, PAYLOAD), FIT);
+	STAGE_UNTIL(&play.stage, play.receiver.calls[HEARD_MESSAGE] == FIT);
+	CHECK_EQUAL(play.wrong, 0);
+	CHECK(are_counted(&play.receiver, FIT));
+	close_play(&play);
+}
+
 /* Ages grow with the clock: by more than no time, and by no more than what has passed. */
 static void ages_grow(void **state)
 {
@@ -176,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(fill_and_its_peak_are_known_on_both_sides),
 		SCENE_TEST(held_messages_are_counted),
+		SCENE_TEST(counters_are_exact_in_each_callback),
 		SCENE_TEST(ages_grow),
 		SCENE_TEST(an_older_caller_gets_what_it_knows),
 	};
