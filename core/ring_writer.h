@@ -24,6 +24,7 @@
 #include "cursor.h"
 #include "ring_format.h"
 #include "shared_memory.h"
+#include "small_copy.h"
 
 struct ring_writer {
 	struct cursor tail;          /* of the data cursor */
@@ -142,6 +143,17 @@ static inline void ring_writer_commit(struct ring_writer *writer, uint32_t type,
 	cursor_record_store((struct ring_record *)(void *)at, (uint32_t)used, type);
 	writer->written += ring_record_bytes(used);
 	writer->is_reserved = false;
+}
+
+/* Reserves and commits at once what small_copy() can copy, and for which there is room. */
+static inline void ring_writer_put_small(struct ring_writer *writer, uint32_t type, const void *data,
+		size_t size)
+{
+	unsigned char *at = writer->data + (writer->written & (writer->capacity - 1));
+
+	cursor_record_store((struct ring_record *)(void *)at, (uint32_t)size, type);
+	writer->written += ring_record_bytes(size);
+	small_copy(at + RING_RECORD_HEADER, data, size);
 }
 
 static inline void ring_writer_abort(struct ring_writer *writer)

@@ -209,16 +209,18 @@ static inline bool sender_may_write(const struct evchan_sender *sender, uint32_t
 	       ring_writer_has_room(&sender->ring, size);
 }
 
-/* A message of a burst: published lazily, and nothing else to be done. Whether it was one. */
-static inline bool sender_committed_in_burst(struct evchan_sender *sender, size_t size)
+/* Whether the next message is one of a burst: published lazily, and nothing else to be done. */
+static inline bool sender_is_in_burst(const struct evchan_sender *sender)
 {
-	if (!sender->is_lazy || sender->cork || sender->state != SENDER_CONNECTED)
-		return false;
+	return sender->is_lazy && !sender->cork && sender->state == SENDER_CONNECTED;
+}
+
+static inline void sender_committed_in_burst(struct evchan_sender *sender, size_t size)
+{
 	sender->messages++;
 	sender->bytes += size;
 	if (ring_writer_publish_lazily(&sender->ring))
 		sender_ring(sender);
-	return true;
 }
 
 /* A message for which there is more to check, or to do first. A function of its own: what it saves on the stack is not
@@ -239,18 +241,33 @@ static __attribute__((noinline)) int sender_send_checked(struct evchan_sender *s
 	return 0;
 }
 
-int evchan_send(struct evchan_sender *sender, uint32_t type, const void *data, size_t size,
-		unsigned flags)
+/* A message that is not small, or not in a burst. Of its own for the same reason. */
+static __attribute__((noinline)) int sender_send_any(struct evchan_sender *sender, uint32_t type,
+		const void *data, size_t size, unsigned flags)
 {
-	/* Nearly every message of a stream may. */
 	if (!sender_may_write(sender, type, size, flags))
 		return sender_send_checked(sender, type, data, size, flags);
 	handle_check_thread(&sender->handle);
 	if (size)
 		memcpy(ring_writer_space(&sender->ring), data, size);
 	ring_writer_commit(&sender->ring, type, size);
-	if (!sender_committed_in_burst(sender, size))
+	if (sender_is_in_burst(sender))
+		sender_committed_in_burst(sender, size);
+	else
 		sender_committed(sender, size, 0);
+	return 0;
+}
+
+int evchan_send(struct evchan_sender *sender, uint32_t type, const void *data, size_t size,
+		unsigned flags)
+{
+	/* Nearly every message of a stream of small ones: no call but for a ring, so nothing is saved. */
+	if (!sender_is_in_burst(sender) || !small_copy_fits(size) ||
+			!sender_may_write(sender, type, size, flags))
+		return sender_send_any(sender, type, data, size, flags);
+	handle_check_thread(&sender->handle);
+	ring_writer_put_small(&sender->ring, type, data, size);
+	sender_committed_in_burst(sender, size);
 	return 0;
 }
 
