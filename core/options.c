@@ -19,7 +19,6 @@
 #include "options.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "shared_memory.h"
@@ -173,6 +172,13 @@ int options_read_receiver(struct evchan_receiver_options *options,
 	default_32(&read.socket_mode, 0600);
 	*options = read;
 	return 0;
+}
+
+bool options_leave_share(const struct evchan_receiver_options *given)
+{
+	struct evchan_receiver_options read;
+
+	return options_copy(&read, sizeof(read), given) == 0 && read.turn_messages == 0;
 }
 
 /* `value` is at most OPTIONS_CAPACITY_MAX. */

@@ -10,6 +10,8 @@
  * error nothing is written.
  */
 
+#include <stdbool.h>
+
 #include <evchan/evchan.h>
 #include <evchan/observe.h>
 
@@ -31,6 +33,9 @@ void options_copy_out(void *given, const void *known, size_t known_size);
  * stays empty (admission.h knows what that means). Errors: -EINVAL; -E2BIG. */
 int options_read_receiver(struct evchan_receiver_options *options,
 		const struct evchan_receiver_options *given);
+
+/* Whether such options leave it to the library how many messages a lane has per turn. */
+bool options_leave_share(const struct evchan_receiver_options *given);
 
 /* `label` still points to the caller's memory and is never NULL; capacity is rounded
  * up; the low watermark is filled in. Errors: -EINVAL; -E2BIG. */

@@ -66,6 +66,7 @@ struct evchan_receiver {
 	bool turn_is_owed;           /* it came while a callback ran the loop, or could not be asked for: the outermost frame asks again */
 	uint64_t last_turn;          /* number of the loop's turn the budget is of */
 	struct lane_budget turn_budget;
+	bool renews_shares;          /* within a turn: how many messages a lane has is left to the library */
 	uint32_t slips;              /* in this turn, see lane_slip.c */
 	uint64_t spin_end;           /* likewise: clock_nanoseconds(); 0: none yet */
 	struct list stormy;          /* lanes that are left alone for a while, see lane_storm.c */

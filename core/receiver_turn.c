@@ -7,6 +7,10 @@
  * All lanes together have a budget per turn of the loop, because libevent runs every active
  * event before it polls again: a thousand lanes that ring at once would otherwise keep everything else waiting.
  *
+ * A turn of the loop takes as long as a hundred small messages. So a lane with many of these goes to the end of `ready` instead, if
+ * the application has not said how many messages a share has: it has another in the same turn once all others had
+ * theirs and something is left of the budget.
+ *
  * A turn comes from a zero timer. Where the loop can number its turns, a lane that rings is served at once, while the
  * budget of that turn lasts: that spares a lone message one more round through the kernel.
  */
@@ -64,6 +68,13 @@ static struct lane_budget receiver_lane_share(const struct evchan_receiver *rece
 	return share;
 }
 
+/* `left`: of the last one. A shutdown goes one step per turn. */
+static bool receiver_renews_share(const struct evchan_receiver *receiver,
+		const struct lane_budget *left)
+{
+	return receiver->renews_shares && left->messages == 0 && !receiver->is_shutting_down;
+}
+
 static void receiver_serve_lane(struct evchan_receiver *receiver, struct evchan_lane *lane)
 {
 	struct lane_budget share = receiver_lane_share(receiver, lane);
@@ -86,7 +97,9 @@ static void receiver_serve_lane(struct evchan_receiver *receiver, struct evchan_
 						       : receiver->turn_budget.bytes;
 	/* A callback may have put it back already. */
 	if (wants_more && !list_is_linked(&lane->ready_link))
-		list_append(&receiver->unfinished, &lane->ready_link);
+		list_append(receiver_renews_share(receiver, &left) ? &receiver->ready
+								   : &receiver->unfinished,
+				&lane->ready_link);
 }
 
 /* Serves the ready list while the budget lasts. Called between enter and leave. */

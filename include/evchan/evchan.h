@@ -309,7 +309,8 @@ struct evchan_receiver_options {
 	uint64_t max_total_bytes;    /* all rings together; 4 GiB (1 GiB on 32-bit) */
 	uint64_t max_uid_bytes;      /* all rings of one uid; default: max_total_bytes */
 	uint64_t max_held_bytes;     /* held in one lane; default: half its capacity */
-	uint32_t turn_messages;      /* messages of one lane per turn of the loop; 256 */
+	uint32_t turn_messages;      /* messages of one lane per turn of the loop; default: 256, and
+	                              * 256 more when the others had theirs, up to the total */
 	uint32_t turn_bytes;         /* bytes of one lane per turn, but at least one
 	                              * message; 1 MiB */
 	uint32_t turn_total_messages; /* of all lanes per turn; 1024 */

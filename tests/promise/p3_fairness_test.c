@@ -83,6 +83,100 @@ static void turn_has_a_budget(void **state)
 	flood_close(&flood);
 }
 
+/* ---- Shares of small messages ---------------------------------------------- */
+
+#define SHARE 256u
+#define SHARE_SENDERS 2
+
+struct shares {
+	struct stage stage;
+	struct test_receiver receiver;
+	struct test_sender senders[SHARE_SENDERS];
+	struct evchan_lane *last; /* whose message the last one was */
+	unsigned run;             /* messages in a row of that lane */
+	unsigned longest_run;
+};
+
+static void measure_run(struct test_receiver *test, enum heard heard, struct evchan_lane *lane,
+		const struct evchan_message *message)
+{
+	struct shares *shares = test->arg;
+
+	(void)message;
+	if (heard != HEARD_MESSAGE)
+		return;
+	shares->run = lane == shares->last ? shares->run + 1 : 1;
+	shares->last = lane;
+	if (shares->run > shares->longest_run)
+		shares->longest_run = shares->run;
+}
+
+/* So many senders have 2000 messages in their rings, and the receiver has its first turn with them. */
+static void take_first_turn(struct shares *shares, unsigned senders, uint32_t turn_messages)
+{
+	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
+
+	memset(shares, 0, sizeof(*shares));
+	options.turn_messages = turn_messages;
+	shares->receiver.act = measure_run;
+	shares->receiver.arg = shares;
+	stage_open(&shares->stage, NULL);
+	test_receiver_open(&shares->receiver, &shares->stage, scene_address(), &options);
+	evchan_receiver_pause(shares->receiver.receiver);
+	for (unsigned i = 0; i < senders; i++) {
+		test_sender_open(&shares->senders[i], NULL, scene_address(), NULL);
+		for (unsigned n = 0; n < 2000; n++)
+			CHECK_EQUAL(evchan_send(shares->senders[i].sender, 0, "x", 1, 0), 0);
+	}
+	STAGE_UNTIL(&shares->stage, shares->receiver.calls[HEARD_JOINED] == senders);
+	evchan_receiver_resume(shares->receiver.receiver);
+	STAGE_UNTIL(&shares->stage, shares->receiver.calls[HEARD_MESSAGE]);
+}
+
+static void close_shares(struct shares *shares)
+{
+	for (unsigned i = 0; i < SHARE_SENDERS; i++)
+		test_sender_free(&shares->senders[i]);
+	test_receiver_free(&shares->receiver);
+	stage_close(&shares->stage);
+}
+
+/* A lane that is alone has the whole turn, not one share of it. */
+static void lane_alone_has_the_turn(void **state)
+{
+	struct shares shares;
+
+	(void)state;
+	take_first_turn(&shares, 1, 0);
+	CHECK_EQUAL(shares.receiver.calls[HEARD_MESSAGE], 4 * SHARE);
+	close_shares(&shares);
+}
+
+/* Unless the application has said how much a share is, be it the very same. */
+static void share_that_was_asked_for_is_one_per_turn(void **state)
+{
+	struct shares shares;
+
+	(void)state;
+	take_first_turn(&shares, 1, SHARE);
+	CHECK_EQUAL(shares.receiver.calls[HEARD_MESSAGE], SHARE);
+	close_shares(&shares);
+}
+
+/* Two lanes take turns within a turn: neither has a second share before the other had its first. */
+static void shares_alternate_within_a_turn(void **state)
+{
+	struct shares shares;
+
+	(void)state;
+	take_first_turn(&shares, 2, 0);
+	CHECK_EQUAL(shares.receiver.calls[HEARD_MESSAGE], 4 * SHARE);
+	CHECK_EQUAL(shares.longest_run, SHARE);
+	close_shares(&shares);
+}
+
+/* ---- Large messages -------------------------------------------------------- */
+
 /* A message larger than a lane's share of a turn is delivered whole, and paid for by the
  * turns after it, each of which still delivers something. */
 static void large_message_is_paid_for(void **state)
@@ -291,6 +385,9 @@ int main(void)
 		SCENE_TEST(single_message_is_served_soon),
 		SCENE_TEST(newcomer_is_served_soon),
 		SCENE_TEST(turn_has_a_budget),
+		SCENE_TEST(lane_alone_has_the_turn),
+		SCENE_TEST(share_that_was_asked_for_is_one_per_turn),
+		SCENE_TEST(shares_alternate_within_a_turn),
 		SCENE_TEST(large_message_is_paid_for),
 		SCENE_TEST(pauses_do_not_favour_a_lane),
 		SCENE_TEST(http_request_is_served_soon),

@@ -199,6 +199,7 @@ static void receiver_defaults(void **state)
 		assert_int_equal(options.max_uid_bytes, options.max_total_bytes);
 		assert_int_equal(options.max_held_bytes, 0);
 		assert_int_equal(options.turn_messages, 256);
+		assert_true(options_leave_share(given[i]));
 		assert_int_equal(options.turn_bytes, MIB);
 		assert_int_equal(options.turn_total_messages, 1024);
 		assert_int_equal(options.turn_total_bytes, 4 * MIB);
@@ -237,6 +238,7 @@ static void receiver_values_are_kept(void **state)
 	given.wake_bytes = 10;
 	given.spin_us = 1000;
 	assert_int_equal(options_read_receiver(&options, &given), 0);
+	assert_false(options_leave_share(&given));
 	assert_int_equal(options.max_senders_per_uid, 7);
 	assert_int_equal(options.max_uid_bytes, 54321);
 	given.max_senders_per_uid = 7;
