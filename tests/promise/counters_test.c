@@ -42,7 +42,7 @@ static bool are_counted(const struct test_receiver *receiver, uint64_t messages)
 	evchan_receiver_get_stats(receiver->receiver, &all);
 	evchan_lane_get_stats(receiver->lane, &one);
 	return all.messages == messages && all.bytes == messages * PAYLOAD &&
-	       one.messages == messages && one.bytes == messages * PAYLOAD;
+			one.messages == messages && one.bytes == messages * PAYLOAD;
 }
 
 static void act(struct test_receiver *receiver, enum heard heard,

@@ -97,8 +97,8 @@ struct shares {
 	unsigned longest_run;
 };
 
-static void measure_run(struct test_receiver *test, enum heard heard, struct evchan_lane *lane,
-		const struct evchan_message *message)
+static void measure_run(struct test_receiver *test, enum heard heard,
+		struct evchan_lane *lane, const struct evchan_message *message)
 {
 	struct shares *shares = test->arg;
 
@@ -112,7 +112,8 @@ static void measure_run(struct test_receiver *test, enum heard heard, struct evc
 }
 
 /* So many senders have 2000 messages in their rings, and the receiver has its first turn with them. */
-static void take_first_turn(struct shares *shares, unsigned senders, uint32_t turn_messages)
+static void take_first_turn(
+		struct shares *shares, unsigned senders, uint32_t turn_messages)
 {
 	struct evchan_receiver_options options = EVCHAN_RECEIVER_OPTIONS_INIT;
 
@@ -126,7 +127,8 @@ static void take_first_turn(struct shares *shares, unsigned senders, uint32_t tu
 	for (unsigned i = 0; i < senders; i++) {
 		test_sender_open(&shares->senders[i], NULL, scene_address(), NULL);
 		for (unsigned n = 0; n < 2000; n++)
-			CHECK_EQUAL(evchan_send(shares->senders[i].sender, 0, "x", 1, 0), 0);
+			CHECK_EQUAL(evchan_send(shares->senders[i].sender, 0, "x", 1, 0),
+					0);
 	}
 	STAGE_UNTIL(&shares->stage, shares->receiver.calls[HEARD_JOINED] == senders);
 	evchan_receiver_resume(shares->receiver.receiver);
