@@ -211,7 +211,7 @@ static int receiver_read_options(struct evchan_receiver *receiver,
 	r = options_read_receiver(&receiver->options, options);
 	if (r < 0)
 		return r;
-	/* Who watches keeps the loop waiting after each message: then a share is a share. */
+	/* Watching may make a turn long by itself: then a share is a share. */
 	receiver->renews_shares = options_leave_share(options) && !receiver->options.spin_us;
 	r = options_read_receiver_callbacks(&receiver->callbacks, callbacks);
 	if (r < 0)
