@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An event of the kernel as a bell: the listener waits for it, which takes the ring in the same step, and the ringer is given a
- * handle that can set it and nothing else. Setting never waits and never fails for want of anything. What a hostile
+ * handle that can set it and nothing else, and of which no copy can do more. Setting never waits and never fails for want of anything. What a hostile
  * ringer can do is ring, or take back its own rings.
  *
  * It is the kind called BELL_EVENTFD, because it is to this system what an eventfd is to Linux. There are no pipes: what
@@ -28,6 +28,8 @@ static int make_ringer(HANDLE event, int *fd)
 int bell_create(struct bell *bell, enum bell_kind kind, bool edge)
 {
 	struct bell made = { BELL_EVENTFD, edge, -1, -1 };
+	struct descriptor_security security;
+	SECURITY_ATTRIBUTES *nobody = descriptor_allow_nobody(&security);
 	HANDLE event;
 	int r;
 
@@ -35,7 +37,7 @@ int bell_create(struct bell *bell, enum bell_kind kind, bool edge)
 		return -EINVAL;
 	if (kind != BELL_EVENTFD)
 		return -ENOTSUP;
-	event = CreateEventW(NULL, FALSE, FALSE, NULL);
+	event = nobody ? CreateEventW(nobody, FALSE, FALSE, NULL) : NULL;
 	if (!event)
 		return descriptor_error();
 	r = descriptor_take(event, &made.watch_fd);

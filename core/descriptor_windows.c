@@ -167,6 +167,21 @@ unsigned descriptor_count(void)
 	return count;
 }
 
+SECURITY_ATTRIBUTES *descriptor_allow_nobody(struct descriptor_security *security)
+{
+	if (!InitializeAcl(&security->nobody, sizeof(security->nobody), ACL_REVISION) ||
+			!InitializeSecurityDescriptor(&security->descriptor,
+					SECURITY_DESCRIPTOR_REVISION) ||
+			!SetSecurityDescriptorDacl(&security->descriptor, TRUE,
+					&security->nobody, FALSE))
+		return NULL;
+	security->attributes = (SECURITY_ATTRIBUTES){
+		.nLength = sizeof(security->attributes),
+		.lpSecurityDescriptor = &security->descriptor,
+	};
+	return &security->attributes;
+}
+
 bool descriptor_has_type(int fd, const wchar_t *type)
 {
 	union {

@@ -5,8 +5,8 @@
  * What seals promise elsewhere is how such a section is: it cannot change its size, its pages cannot be taken back, and memory was
  * set aside for all of it when it was made, so no access to a view can fail. A section of a *file* is another
  * matter (the file's server can be slow, or gone, and then a read of memory raises an exception), so the kernel is
- * asked which of the two a peer's handle is. Who may write is in the handle: what is passed on can only be read, and the maker
- * keeps no other; its own view goes on writing.
+ * asked which of the two a peer's handle is. Who may write is in the handle, and in the object: what is passed on can only be read, no copy of
+ * it can do more, and the maker keeps no other; its own view goes on writing.
  *
  * The second picture of the data begins where the first ends. Since Windows 10 a range of addresses is reserved, and its parts
  * replaced by views, without anybody being able to come between. Before that there is nothing but to look for a
@@ -169,6 +169,19 @@ static int lock_object(const struct shared_memory *memory, unsigned flags)
 
 /* ---- Objects --------------------------------------------------------------------- */
 
+/* Set aside now, given page by page when first touched: LAZY has nothing to add. */
+static HANDLE make_section(uint64_t size)
+{
+	struct descriptor_security security;
+	SECURITY_ATTRIBUTES *nobody = descriptor_allow_nobody(&security);
+
+	if (!nobody)
+		return NULL;
+	return CreateFileMappingW(INVALID_HANDLE_VALUE, nobody,
+			PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32), (DWORD)size,
+			NULL);
+}
+
 /* A handle that can only read, instead of the one that can do everything. Errors: -ENOMEM. */
 static int keep_reading_end(struct shared_memory *memory, HANDLE section)
 {
@@ -184,7 +197,6 @@ int shared_memory_create(struct shared_memory *out, size_t header_size, size_t d
 		unsigned flags)
 {
 	struct shared_memory memory = SHARED_MEMORY_NONE;
-	uint64_t size = (uint64_t)header_size + data_size;
 	HANDLE section;
 	int r;
 
@@ -192,10 +204,7 @@ int shared_memory_create(struct shared_memory *out, size_t header_size, size_t d
 		return -EFBIG;
 	memory.header_size = header_size;
 	memory.data_size = data_size;
-	/* Set aside now, given page by page when first touched: LAZY has nothing to add. */
-	section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL,
-			PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32), (DWORD)size,
-			NULL);
+	section = make_section((uint64_t)header_size + data_size);
 	if (!section)
 		return descriptor_error() == -EMFILE ? -EMFILE : -ENOMEM;
 	r = map_object(&memory, section, true);

@@ -76,6 +76,31 @@ static void passed_handle_only_reads(void **state)
 	shared_memory_deinit(&memory, NULL);
 }
 
+/* Whether somebody who has `fd` can make a copy of it that can do more. */
+static bool can_become(int fd, DWORD access)
+{
+	HANDLE more, self = GetCurrentProcess();
+
+	if (!DuplicateHandle(self, handle_of(fd), self, &more, access, FALSE, 0))
+		return false;
+	CloseHandle(more);
+	return true;
+}
+
+/* A copy of a handle can have more rights than it has, unless the object itself forbids it. */
+static void passed_handle_cannot_be_copied_to_write(void **state)
+{
+	struct shared_memory memory;
+
+	(void)state;
+	make(&memory, UNIT);
+	assert_true(can_become(memory.fd, SECTION_MAP_READ | SECTION_QUERY));
+	assert_false(can_become(memory.fd, SECTION_MAP_WRITE));
+	assert_false(can_become(memory.fd, SECTION_EXTEND_SIZE));
+	assert_false(can_become(memory.fd, SECTION_ALL_ACCESS));
+	shared_memory_deinit(&memory, NULL);
+}
+
 /* The pages of a peer's view are read-only, whatever the program tries. */
 static void readers_view_cannot_be_made_writable(void **state)
 {
@@ -172,6 +197,19 @@ static void ringer_cannot_listen(void **state)
 	bell_deinit(&bell);
 }
 
+/* A copy of its handle cannot do more, either. (Whether it could wait is not asked: wine lets an object's owner always.) */
+static void ringer_cannot_be_copied_to_do_more(void **state)
+{
+	struct bell bell;
+
+	(void)state;
+	assert_int_equal(bell_create(&bell, BELL_EVENTFD, true), 0);
+	assert_true(can_become(bell.ring_fd, EVENT_MODIFY_STATE));
+	assert_false(can_become(bell.ring_fd, 1 /* EVENT_QUERY_STATE */));
+	assert_false(can_become(bell.ring_fd, EVENT_ALL_ACCESS));
+	bell_deinit(&bell);
+}
+
 static void other_bells_and_other_handles_are_refused(void **state)
 {
 	struct shared_memory memory;
@@ -192,11 +230,13 @@ int main(void)
 		SCENE_TEST(data_is_there_twice),
 		SCENE_TEST(many_fit_side_by_side),
 		SCENE_TEST(passed_handle_only_reads),
+		SCENE_TEST(passed_handle_cannot_be_copied_to_write),
 		SCENE_TEST(readers_view_cannot_be_made_writable),
 		SCENE_TEST(only_memory_that_is_set_aside_is_accepted),
 		SCENE_TEST(sizes_are_whole_units),
 		SCENE_TEST(ring_wakes_once),
 		SCENE_TEST(ringer_cannot_listen),
+		SCENE_TEST(ringer_cannot_be_copied_to_do_more),
 		SCENE_TEST(other_bells_and_other_handles_are_refused),
 	};
 
