@@ -33,7 +33,7 @@ unsigned disposal_pending_descriptors(void);
  */
 void disposal_close(int fd, struct disposal_account *account);
 
-/* munmap(base, size) some time later if it is large (DISPOSAL_LARGE_MAPPING), else now. */
+/* munmap(base, size) some time later if it is large (DISPOSAL_LARGE_MAPPING), else now. On Windows the one view that is there. */
 void disposal_unmap(void *base, size_t size, struct disposal_account *account);
 #define DISPOSAL_LARGE_MAPPING ((size_t)2 << 20)
 

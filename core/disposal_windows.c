@@ -22,8 +22,7 @@ struct disposal_account {
 
 struct item {
 	int fd;
-	void *base; /* NULL: the descriptor is meant */
-	size_t size;
+	void *base;             /* where a view begins; NULL: the descriptor is meant */
 	void (*run)(void *arg); /* unless NULL: to be called, instead of all that */
 	void *arg;
 	struct disposal_account *account;
@@ -62,27 +61,12 @@ unsigned disposal_pending_descriptors(void)
 	return (unsigned)pending_descriptors;
 }
 
-/* The views that begin in this range. */
-static void unmap_views(unsigned char *at, const unsigned char *end)
-{
-	MEMORY_BASIC_INFORMATION region;
-
-	while (at < end && VirtualQuery(at, &region, sizeof(region))) {
-		unsigned char *next =
-				(unsigned char *)region.BaseAddress + region.RegionSize;
-
-		if (region.Type == MEM_MAPPED && region.AllocationBase == at)
-			UnmapViewOfFile(at);
-		at = next;
-	}
-}
-
 static void do_away(const struct item *item)
 {
 	if (item->run)
 		item->run(item->arg);
 	else if (item->base)
-		unmap_views(item->base, (unsigned char *)item->base + item->size);
+		UnmapViewOfFile(item->base);
 	else
 		CloseHandle(handle_of(item->fd));
 }
@@ -142,9 +126,7 @@ void disposal_close(int fd, struct disposal_account *account)
 
 void disposal_unmap(void *base, size_t size, struct disposal_account *account)
 {
-	const struct item item = {
-		.fd = -1, .base = base, .size = size, .account = account
-	};
+	const struct item item = { .fd = -1, .base = base, .account = account };
 
 	if (size < DISPOSAL_LARGE_MAPPING)
 		do_away(&item);

@@ -282,10 +282,16 @@ void shared_memory_close(struct shared_memory *memory)
 	memory->fd = -1;
 }
 
+/* Each view by its own beginning, and none is looked for: as soon as the first is unmapped, what lies there can be somebody else's. */
 void shared_memory_deinit(struct shared_memory *memory, struct disposal_account *account)
 {
+	size_t once = memory->header_size + memory->data_size;
+
 	shared_memory_close(memory);
 	if (memory->base)
-		disposal_unmap(memory->base, shared_memory_span(memory), account);
+		disposal_unmap(memory->base, once, account);
+	if (memory->base && memory->data_size)
+		disposal_unmap((unsigned char *)memory->base + once, memory->data_size,
+				account);
 	memory->base = NULL;
 }
