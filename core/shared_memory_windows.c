@@ -37,6 +37,10 @@ struct section_basics {
 	LARGE_INTEGER size;
 };
 
+/* Of the kernel's headers: it has an address of its own; protections are what it says. */
+#define SEC_BASED 0x00200000
+#define SEC_NO_CHANGE 0x00400000
+
 /* Of the system's newer headers. */
 #define MEM_RESERVE_PLACEHOLDER 0x00040000
 #define MEM_REPLACE_PLACEHOLDER 0x00004000
@@ -125,36 +129,57 @@ static void *map_without_gap(const struct picture *picture)
 	return NULL;
 }
 
-/* One try: somebody else may take a part of the range before it is mapped. */
-static void *map_into_gap(const struct picture *picture)
+static void *map_view(const struct picture *picture, size_t offset, size_t size, void *at)
 {
 	DWORD access = picture->is_owner ? FILE_MAP_READ | FILE_MAP_WRITE : FILE_MAP_READ;
+
+	return MapViewOfFileEx(picture->section, access, (DWORD)((uint64_t)offset >> 32),
+			(DWORD)offset, size, at);
+}
+
+/* One try: somebody else may take a part of the range before it is mapped. NULL: GetLastError() says why. */
+static void *map_into_gap(const struct picture *picture)
+{
 	unsigned char *base = VirtualAlloc(NULL, picture->once + picture->data_size,
 			MEM_RESERVE, PAGE_NOACCESS);
+	DWORD error;
 
 	if (!base)
 		return NULL;
 	VirtualFree(base, 0, MEM_RELEASE);
-	if (!MapViewOfFileEx(picture->section, access, 0, 0, picture->once, base))
+	if (!map_view(picture, 0, picture->once, base))
 		return NULL;
 	if (!picture->data_size ||
-			MapViewOfFileEx(picture->section, access, 0,
-					(DWORD)picture->header_size, picture->data_size,
+			map_view(picture, picture->header_size, picture->data_size,
 					base + picture->once))
 		return base;
+	error = GetLastError();
 	UnmapViewOfFile(base);
+	SetLastError(error);
 	return NULL;
 }
 
-/* Errors: -ENOMEM. */
+/* What no other place would change is the object's fault: its pages may not be read, or not be mapped like this. */
+static int map_error(void)
+{
+	DWORD error = GetLastError();
+
+	return error == ERROR_INVALID_PARAMETER || error == ERROR_ACCESS_DENIED ? -EPERM
+										: -ENOMEM;
+}
+
+/* Errors: -EPERM it cannot be mapped; -ENOMEM. */
 static int map_object(struct shared_memory *memory, HANDLE section, bool is_owner)
 {
 	const struct picture picture = { section, memory->header_size,
 		memory->header_size + memory->data_size, memory->data_size, is_owner };
 
 	memory->base = map_without_gap(&picture);
-	for (int i = 0; !memory->base && i < MAP_TRIES; i++)
+	for (int i = 0; !memory->base && i < MAP_TRIES; i++) {
 		memory->base = map_into_gap(&picture);
+		if (!memory->base && map_error() == -EPERM)
+			return -EPERM;
+	}
 	return memory->base ? 0 : -ENOMEM;
 }
 
@@ -237,7 +262,7 @@ bool shared_memory_is_acceptable(int fd)
 static int check_object(const struct shared_memory *memory, int fd)
 {
 	const ULONG unwanted = SEC_FILE | SEC_IMAGE | SEC_RESERVE | SEC_NOCACHE |
-			SEC_LARGE_PAGES;
+			SEC_WRITECOMBINE | SEC_LARGE_PAGES | SEC_BASED | SEC_NO_CHANGE;
 	query_section query = (query_section)function_of(L"ntdll.dll", "NtQuerySection");
 	struct section_basics basics;
 

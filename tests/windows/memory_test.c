@@ -155,6 +155,36 @@ static void only_memory_that_is_set_aside_is_accepted(void **state)
 	assert_int_equal(accept_section(CreateEventW(NULL, FALSE, FALSE, NULL)), -EPERM);
 }
 
+typedef LONG(WINAPI *create_section)(
+		HANDLE *, ACCESS_MASK, void *, LARGE_INTEGER *, ULONG, ULONG, HANDLE);
+
+/* What the kernel's own call can make, and CreateFileMapping() cannot. */
+static int accept_attributes(ULONG attributes)
+{
+	create_section create = (create_section)(void *)GetProcAddress(
+			GetModuleHandleW(L"ntdll.dll"), "NtCreateSection");
+	LARGE_INTEGER size = { .QuadPart = 2 * UNIT };
+	HANDLE section;
+
+	assert_non_null(create);
+	assert_int_equal(create(&section, SECTION_ALL_ACCESS, NULL, &size, PAGE_READWRITE,
+					 attributes, NULL),
+			0);
+	return accept_section(section);
+}
+
+/* One that wants an address of its own, or a protection of its own, cannot be mapped as a ring is. */
+static void only_memory_that_can_lie_anywhere_is_accepted(void **state)
+{
+	const ULONG based = 0x00200000, no_change = 0x00400000;
+
+	(void)state;
+	assert_int_equal(accept_attributes(SEC_COMMIT), 0);
+	assert_int_equal(accept_attributes(SEC_COMMIT | based), -EMEDIUMTYPE);
+	assert_int_equal(accept_attributes(SEC_COMMIT | no_change), -EMEDIUMTYPE);
+	assert_int_equal(accept_attributes(SEC_COMMIT | SEC_NOCACHE), -EMEDIUMTYPE);
+}
+
 static void sizes_are_whole_units(void **state)
 {
 	struct shared_memory memory;
@@ -233,6 +263,7 @@ int main(void)
 		SCENE_TEST(passed_handle_cannot_be_copied_to_write),
 		SCENE_TEST(readers_view_cannot_be_made_writable),
 		SCENE_TEST(only_memory_that_is_set_aside_is_accepted),
+		SCENE_TEST(only_memory_that_can_lie_anywhere_is_accepted),
 		SCENE_TEST(sizes_are_whole_units),
 		SCENE_TEST(ring_wakes_once),
 		SCENE_TEST(ringer_cannot_listen),

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Views that replace a reserved range, as Windows 10 and later have them: against a model.
+ * Both ways in which rings are mapped: views that replace a reserved range, as Windows 10 and later have them, against a model; and
+ * views that take a free range, with somebody else who is faster.
  *
  * There is no system here that has them, so what the core calls is played: VirtualAlloc2(), MapViewOfFile3(), VirtualFree() and
  * UnmapViewOfFile() as Microsoft documents them, with every condition that is documented for placeholders checked, and each range
- * written down until it is let go of. Each call can be made to fail, and then the older way is gone, and nothing is left behind.
+ * written down until it is let go of. Each call can be made to fail: then the older way is taken, and nothing is left behind.
  *
  * The files of the core are a part of this one, so that their calls can be caught; the library's own copies are not linked then.
  */
@@ -30,15 +31,19 @@
 static FARPROC WINAPI model_address_of(HMODULE module, const char *name);
 static BOOL WINAPI model_free(void *address, SIZE_T size, DWORD type);
 static BOOL WINAPI model_unmap(const void *address);
+static void *WINAPI model_map(HANDLE section, DWORD access, DWORD high, DWORD low,
+		SIZE_T size, void *address);
 
 #define GetProcAddress model_address_of
 #define VirtualFree model_free
 #define UnmapViewOfFile model_unmap
+#define MapViewOfFileEx model_map
 #include "../../core/disposal_windows.c"
 #include "../../core/shared_memory_windows.c"
 #undef GetProcAddress
 #undef VirtualFree
 #undef UnmapViewOfFile
+#undef MapViewOfFileEx
 
 struct range {
 	unsigned char *base;
@@ -177,6 +182,24 @@ static BOOL WINAPI model_unmap(const void *address)
 	return TRUE;
 }
 
+/* The older way: so many times, of so many from the next on, it fails like this. */
+static struct {
+	unsigned passes, times, calls;
+	DWORD error;
+} trouble;
+
+static void *WINAPI model_map(HANDLE section, DWORD access, DWORD high, DWORD low,
+		SIZE_T size, void *address)
+{
+	unsigned call = trouble.calls++;
+
+	if (call >= trouble.passes && call < trouble.passes + trouble.times) {
+		SetLastError(trouble.error);
+		return NULL;
+	}
+	return MapViewOfFileEx(section, access, high, low, size, address);
+}
+
 static FARPROC WINAPI model_address_of(HMODULE module, const char *name)
 {
 	void *function = NULL;
@@ -277,12 +300,57 @@ static void nothing_of_others_is_unmapped(void **state)
 	taker = NULL;
 }
 
+/* ---- The older way ------------------------------------------------------------------- */
+
+/* Like make_and_unmake(), while `times` calls of MapViewOfFileEx() fail, from the one after `passes` on. */
+static int accept_in_trouble(unsigned passes, unsigned times, DWORD error)
+{
+	struct shared_memory memory, peers;
+	int r;
+
+	begin(1);
+	CHECK_EQUAL(shared_memory_create(&memory, UNIT, UNIT, 0), 0);
+	begin(1);
+	trouble.passes = passes;
+	trouble.times = times;
+	trouble.calls = 0;
+	trouble.error = error;
+	r = shared_memory_accept(&peers, memory.fd, UNIT, UNIT, 0);
+	trouble.times = 0;
+	if (r == 0)
+		shared_memory_deinit(&peers, NULL);
+	shared_memory_deinit(&memory, NULL);
+	return r;
+}
+
+/* Somebody else takes the range, or its second half, before it is mapped: another is looked for, but not for ever. */
+static void range_that_is_taken_is_given_up(void **state)
+{
+	(void)state;
+	assert_int_equal(accept_in_trouble(0, 1, ERROR_INVALID_ADDRESS), 0);
+	assert_int_equal(accept_in_trouble(1, 1, ERROR_INVALID_ADDRESS), 0);
+	assert_int_equal(accept_in_trouble(0, 50, ERROR_INVALID_ADDRESS), 0);
+	assert_int_equal(accept_in_trouble(1, 10000, ERROR_INVALID_ADDRESS), -ENOMEM);
+	assert_int_equal(accept_in_trouble(0, 10000, ERROR_NOT_ENOUGH_MEMORY), -ENOMEM);
+}
+
+/* A section that cannot be mapped anywhere is its maker's fault, and not this process's want of memory, after which the maker would be
+ * asked to try again. */
+static void section_that_cannot_be_mapped_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(accept_in_trouble(0, 1, ERROR_INVALID_PARAMETER), -EPERM);
+	assert_int_equal(accept_in_trouble(1, 1, ERROR_ACCESS_DENIED), -EPERM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(views_replace_a_reserved_range),
 		SCENE_TEST(failures_lead_to_the_older_way),
 		SCENE_TEST(nothing_of_others_is_unmapped),
+		SCENE_TEST(range_that_is_taken_is_given_up),
+		SCENE_TEST(section_that_cannot_be_mapped_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
