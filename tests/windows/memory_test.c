@@ -61,6 +61,91 @@ static void many_fit_side_by_side(void **state)
 		shared_memory_deinit(&all[i], NULL);
 }
 
+#define THREADS 4
+#define ROUNDS 100
+
+/* Both ends of a ring, of which nothing is anybody else's. */
+static bool ring_is_whole(unsigned char mark)
+{
+	struct shared_memory ours, theirs;
+	const unsigned char *seen;
+	bool is_whole;
+
+	if (shared_memory_create(&ours, UNIT, UNIT, 0) < 0)
+		return false;
+	memset(ours.base, mark, 2 * UNIT);
+	is_whole = shared_memory_accept(&theirs, ours.fd, UNIT, UNIT, 0) == 0;
+	if (is_whole) {
+		seen = theirs.base;
+		is_whole = seen[0] == mark && seen[UNIT] == mark &&
+				memcmp(seen, seen + 1, 3 * UNIT - 1) == 0;
+		shared_memory_deinit(&theirs, NULL);
+	}
+	shared_memory_deinit(&ours, NULL);
+	return is_whole;
+}
+
+static DWORD WINAPI make_rings(void *arg)
+{
+	unsigned char mark = (unsigned char)(uintptr_t)arg;
+	unsigned broken = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		broken += !ring_is_whole(mark);
+	return broken;
+}
+
+/* Threads that take and free addresses all the time do not get into each other's rings, and all get theirs. */
+static void threads_map_side_by_side(void **state)
+{
+	HANDLE threads[THREADS];
+	DWORD broken;
+
+	(void)state;
+	for (uintptr_t i = 0; i < THREADS; i++) {
+		threads[i] = CreateThread(NULL, 0, make_rings, (void *)(i + 1), 0, NULL);
+		assert_non_null(threads[i]);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		WaitForSingleObject(threads[i], INFINITE);
+		assert_true(GetExitCodeThread(threads[i], &broken));
+		assert_int_equal(broken, 0);
+		CloseHandle(threads[i]);
+	}
+}
+
+static DWORD handle_count(void)
+{
+	DWORD count;
+
+	assert_true(GetProcessHandleCount(GetCurrentProcess(), &count));
+	return count;
+}
+
+/* Neither of what is made, nor of what fails, is a handle left. */
+static void no_handle_is_left(void **state)
+{
+	struct shared_memory memory, other;
+	struct bell bell;
+	DWORD before = handle_count();
+
+	(void)state;
+	make(&memory, UNIT);
+	assert_int_equal(bell_create(&bell, BELL_EVENTFD, true), 0);
+	assert_int_equal(shared_memory_accept(&other, memory.fd, UNIT, 2 * UNIT, 0),
+			-EBADMSG);
+	assert_int_equal(shared_memory_accept(&other, bell.watch_fd, UNIT, UNIT, 0),
+			-EPERM);
+	assert_int_equal(
+			shared_memory_create(&other, UNIT, SIZE_MAX / 4 / UNIT * UNIT, 0),
+			-ENOMEM);
+	/* There is no room for so many views, but the size is a possible one. */
+	assert_int_equal(shared_memory_create(&other, UNIT, UNIT << 30, 0), -ENOMEM);
+	bell_deinit(&bell);
+	shared_memory_deinit(&memory, NULL);
+	assert_int_equal(handle_count(), before);
+}
+
 /* With the handle that is passed on nothing can be mapped to be written. */
 static void passed_handle_only_reads(void **state)
 {
@@ -259,6 +344,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(data_is_there_twice),
 		SCENE_TEST(many_fit_side_by_side),
+		SCENE_TEST(threads_map_side_by_side),
+		SCENE_TEST(no_handle_is_left),
 		SCENE_TEST(passed_handle_only_reads),
 		SCENE_TEST(passed_handle_cannot_be_copied_to_write),
 		SCENE_TEST(readers_view_cannot_be_made_writable),
