@@ -133,18 +133,26 @@ static void close_arrival(const struct control_arrival *arrival)
 		descriptor_close(arrival->fds[i]);
 }
 
-/* What the receiver answers. */
-static enum control_type answer(struct play *play)
+/* What the receiver answers, and what comes with it. */
+static enum control_type receive_answer(
+		struct play *play, struct control_arrival *brought)
 {
-	struct control_arrival arrival;
 	const unsigned char *frame;
 	enum control_type type;
 	int r;
 
-	while ((r = control_socket_receive(&play->control, &type, &frame, &arrival,
-				NULL)) == -EAGAIN)
+	while ((r = control_socket_receive(
+				&play->control, &type, &frame, brought, NULL)) == -EAGAIN)
 		stage_look(&play->stage, 1);
 	CHECK(r > 0);
+	return type;
+}
+
+static enum control_type answer(struct play *play)
+{
+	struct control_arrival arrival;
+	enum control_type type = receive_answer(play, &arrival);
+
 	close_arrival(&arrival);
 	return type;
 }
@@ -267,6 +275,28 @@ static void storm_is_weathered(void **state)
 			(void)control_socket_ring(&play.control);
 		stage_look(&play.stage, 1);
 	}
+	expect_end(&play);
+}
+
+/* The same by the event, which costs whoever sets it nothing but a call that cannot fail. */
+static void storm_of_events_is_weathered(void **state)
+{
+	struct control_arrival welcome;
+	struct control_hello hello;
+	struct play play;
+
+	(void)state;
+	begin(&play);
+	dial(&play);
+	hello = make_ring(&play);
+	say_hello(&play, &hello, &play.memory.fd, 1);
+	assert_int_equal(receive_answer(&play, &welcome), CONTROL_WELCOME);
+	assert_int_equal(welcome.fd_count, 2);
+	while (!play.receiver.calls[HEARD_LEFT]) {
+		assert_true(SetEvent(handle_of(welcome.fds[1])));
+		stage_turn(&play.stage);
+	}
+	close_arrival(&welcome);
 	expect_end(&play);
 }
 
@@ -731,6 +761,7 @@ int main(void)
 		SCENE_TEST(impossible_record_ends_the_lane),
 		SCENE_TEST(reserved_type_ends_the_lane),
 		SCENE_TEST(storm_is_weathered),
+		SCENE_TEST(storm_of_events_is_weathered),
 		SCENE_TEST(constants_must_be_what_was_said),
 		SCENE_TEST(memory_must_be_as_large_as_was_said),
 		SCENE_TEST(hello_needs_memory),
