@@ -50,13 +50,16 @@ int system_write_output(const char *data, size_t size, size_t *written)
 			_fileno(stdout), data, size > INT_MAX ? INT_MAX : (unsigned)size);
 
 	*written = result < 0 ? 0 : (size_t)result;
-	return result < 0 ? -errno : 0;
+	if (result >= 0)
+		return 0;
+	/* A pipe that nobody reads any more: the C library calls that an invalid argument. */
+	return _doserrno == ERROR_NO_DATA ? -EPIPE : -errno;
 }
 
 /* ---- Input ----------------------------------------------------------------- */
 
 struct pump {
-	HANDLE from;
+	int fd; /* of the C library; closed at the end if it is not standard input */
 	evutil_socket_t to;
 };
 
@@ -74,22 +77,35 @@ static bool pass_on(evutil_socket_t to, const char *bytes, DWORD size)
 	return true;
 }
 
+/* Whether there is more. Whoever writes nothing into a pipe makes its reader read nothing, and that is not the end. */
+static bool read_more(HANDLE from, char *bytes, DWORD room, DWORD *size)
+{
+	do {
+		if (!ReadFile(from, bytes, room, size, NULL))
+			return false;
+	} while (*size == 0 && PeekNamedPipe(from, NULL, 0, NULL, NULL, NULL));
+	return *size > 0;
+}
+
 static DWORD WINAPI run_pump(void *arg)
 {
 	struct pump *pump = arg;
+	HANDLE from = (HANDLE)_get_osfhandle(pump->fd);
 	char bytes[16384];
 	DWORD size;
 
-	while (ReadFile(pump->from, bytes, sizeof(bytes), &size, NULL) && size > 0 &&
+	while (read_more(from, bytes, sizeof(bytes), &size) &&
 			pass_on(pump->to, bytes, size))
 		;
+	if (pump->fd > _fileno(stdin))
+		_close(pump->fd);
 	evutil_closesocket(pump->to);
 	free(pump);
 	return 0;
 }
 
-/* The socket at which everything from `from` arrives. Errors: -ENOMEM. */
-static int start_pump(HANDLE from)
+/* The socket at which everything from `fd` arrives. Errors: -ENOMEM. */
+static int start_pump(int fd)
 {
 	struct pump *pump = malloc(sizeof(*pump));
 	evutil_socket_t pair[2];
@@ -99,7 +115,7 @@ static int start_pump(HANDLE from)
 		free(pump);
 		return -ENOMEM;
 	}
-	*pump = (struct pump){ from, pair[1] };
+	*pump = (struct pump){ fd, pair[1] };
 	evutil_make_socket_nonblocking(pair[0]);
 	thread = CreateThread(NULL, 0, run_pump, pump, 0, NULL);
 	if (!thread) {
@@ -128,7 +144,7 @@ int system_open_input(struct system_file *file, const char *name)
 	if (file->is_regular)
 		GetFileSizeEx(handle, &size);
 	file->size = (uint64_t)size.QuadPart;
-	file->fd = file->may_block ? start_pump(handle) : fd;
+	file->fd = file->may_block ? start_pump(fd) : fd;
 	return file->fd < 0 ? file->fd : 0;
 }
 

@@ -63,3 +63,7 @@ windows_skip(proto_writer_misuse_test impossible_messages_are_not_begun)
 evchan_tests(windows evchan_test_support evchan_libevent_testing evchan_white_box)
 # It keeps all threads of the system's pool busy for a moment, beside which processes may not get theirs.
 set_tests_properties(windows/loop PROPERTIES RUN_SERIAL ON)
+# What the programs ask of the system is a part of them.
+target_sources(windows_system_test PRIVATE
+	${PROJECT_SOURCE_DIR}/examples/program.c ${PROJECT_SOURCE_DIR}/examples/system_windows.c)
+target_include_directories(windows_system_test PRIVATE ${PROJECT_SOURCE_DIR}/examples)
