@@ -159,14 +159,16 @@ static void held_messages_are_counted(void **state)
 static void counters_are_exact_in_each_callback(void **state)
 {
 	struct play play;
+	unsigned sent;
 
 	(void)state;
 	open_play(&play);
 	play.counts = true;
-	CHECK_EQUAL(test_sender_fill(&play.sender, PAYLOAD), FIT);
-	STAGE_UNTIL(&play.stage, play.receiver.calls[HEARD_MESSAGE] == FIT);
+	sent = test_sender_fill(&play.sender, PAYLOAD);
+	CHECK(sent >= FIT);
+	STAGE_UNTIL(&play.stage, play.receiver.calls[HEARD_MESSAGE] == sent);
 	CHECK_EQUAL(play.wrong, 0);
-	CHECK(are_counted(&play.receiver, FIT));
+	CHECK(are_counted(&play.receiver, sent));
 	close_play(&play);
 }
 
