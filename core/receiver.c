@@ -114,6 +114,7 @@ static void receiver_stop(struct evchan_receiver *receiver, bool in_child)
 	 * descriptors that stand in for ours here. */
 	receiver_stop_accepting(receiver);
 	receiver_remove_timer(receiver, &receiver->accept_timer);
+	receiver_remove_timer(receiver, &receiver->accept_pause_timer);
 	receiver_remove_timer(receiver, &receiver->hello_timer);
 	receiver_remove_timer(receiver, &receiver->turn_timer);
 	receiver_remove_timer(receiver, &receiver->storm_timer);

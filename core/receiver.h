@@ -43,6 +43,8 @@ struct evchan_receiver {
 	unsigned accept_round;       /* how often it fired */
 	uint64_t accept_messages;    /* delivered in all when it last looked at the listener */
 	uint64_t accept_due;         /* nanoseconds: until then the time is the lanes' */
+	struct evchan_timer *accept_pause_timer; /* set while they have it undisturbed: */
+	bool accept_is_paused;
 	struct admission admission;
 	struct list guests;          /* struct guest, oldest first: also the order of their time-outs */
 	struct evchan_timer *hello_timer;

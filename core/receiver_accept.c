@@ -2,9 +2,9 @@
 /*
  * The listener's side: connections become guests, guests that take too long are shown out.
  *
- * Three things stop the listener for a while: this process has no descriptors or memory left, or too many descriptors of
+ * Four things stop the listener for a while: this process has no descriptors or memory left, or too many descriptors of
  * strangers wait to be let go of (a timer tries again); or too many guests have not said hello yet (the next one to go makes
- * room). What waits meanwhile waits in the kernel's queue, with its messages in its ring: nothing is lost by it.
+ * room); or newcomers have had their share of a busy receiver's time (a short timer). What waits meanwhile waits in the kernel's queue, with its messages in its ring: nothing is lost by it.
  */
 
 #include <errno.h>
@@ -24,6 +24,8 @@
 #define ACCEPT_LANES_MAX 16
 /* How much of the lanes' time newcomers may have taken in advance. */
 #define ACCEPT_OWED_NS UINT64_C(2000000)
+/* For how long a busy receiver does not look at the listener once they have. */
+#define ACCEPT_PAUSE_MS 1
 /* How long to wait for descriptors or memory. */
 #define ACCEPT_RETRY_MS 50
 /* Descriptors of all users that may wait for disposal: each is taken from the process's limit, and a user can make any
@@ -91,7 +93,7 @@ void receiver_guest_is_gone(struct evchan_receiver *receiver)
 	}
 	if (receiver->is_shutting_down)
 		receiver_want_turn(receiver);
-	if (receiver->listen_watch)
+	if (receiver->listen_watch || receiver->accept_is_paused)
 		return;
 	/* Suspended for descriptors: the timer goes on; there is one more free now in any case. */
 	if (receiver_start_accepting(receiver) < 0)
@@ -150,13 +152,45 @@ int receiver_accept_some(struct evchan_receiver *receiver, unsigned most)
  * time without one as it took, once for each lane. (A number per turn would not do: a connection that is refused costs
  * more than many messages, and a turn may have few.) A few newcomers in a row are not a flood: the time may be owed. It is
  * the thread's own time that counts, so that nobody waits because another process had the CPU meanwhile.
+ *
+ * What is not counted is what each one interrupts: the loop's look at the listener in every turn, and senders that have to
+ * make way for the process that goes on connecting. So after that the listener is left alone for a while, and then as many
+ * come in a row as have their share by then.
  */
+static void receiver_pause_accepting(struct evchan_receiver *receiver)
+{
+	struct evchan_loop *loop = receiver->loop;
+
+	/* Without a timer it is looked at again in the next turn. */
+	if (loop->ops->timer_set(loop, receiver->accept_pause_timer, ACCEPT_PAUSE_MS) < 0)
+		return;
+	receiver->accept_is_paused = true;
+	receiver_stop_accepting(receiver);
+}
+
+static void receiver_accept_pause_is_over(void *arg)
+{
+	struct evchan_receiver *receiver = arg;
+
+	if (handle_is_foreign(&receiver->handle))
+		return;
+	receiver->accept_is_paused = false;
+	if (receiver->is_suspended)
+		return;
+	receiver_enter(receiver);
+	if (receiver_start_accepting(receiver) < 0)
+		receiver_suspend_accepting(receiver);
+	receiver_leave(receiver);
+}
+
 static void receiver_accept_its_share(struct evchan_receiver *receiver)
 {
 	uint64_t lanes = receiver->stats.lanes, now = clock_nanoseconds(), start;
 
-	if (receiver->accept_due > now)
+	if (receiver->accept_due > now) {
+		receiver_pause_accepting(receiver);
 		return;
+	}
 	if (lanes > ACCEPT_LANES_MAX)
 		lanes = ACCEPT_LANES_MAX;
 	start = clock_thread_nanoseconds();
@@ -270,6 +304,9 @@ int receiver_accept_init(struct evchan_receiver *receiver)
 	int r;
 
 	r = loop->ops->timer_add(loop, &receiver->accept_timer, receiver_accept_again, receiver);
+	if (r == 0)
+		r = loop->ops->timer_add(loop, &receiver->accept_pause_timer,
+				receiver_accept_pause_is_over, receiver);
 	if (r < 0)
 		return r;
 	return loop->ops->timer_add(loop, &receiver->hello_timer, receiver_hello_timed_out,

@@ -15,7 +15,7 @@
  *
  * Usage: hostile_share [--rounds N] [--seconds S] [--senders N] [--least SHARE] [--only
  * NAME]; prints a table in Markdown. Status 1 if a median is below SHARE of what is
- * fair; 77 if others were at work, too.
+ * fair, also when all is measured again in three times the rounds; 77 if others were at work, too.
  */
 
 #include <errno.h>
@@ -42,6 +42,7 @@
 #define SENDERS_MAX 16u
 #define ROUNDS_MAX 100u
 #define CASES_MAX 16u
+#define AGAIN 3u        /* times the rounds, before a bad share counts */
 #define OTHERS_MOST 0.1 /* of the processors: more makes a measurement worthless */
 
 struct play {
@@ -367,21 +368,36 @@ static void read_settings(struct settings *settings, int argc, char **argv)
 	}
 }
 
-int main(int argc, char **argv)
+/* Whether each case has what is fair; what others had of the processors meanwhile. */
+static bool measure_all(const struct settings *settings, double *others)
 {
 	static struct findings findings[CASES_MAX];
-	struct settings settings = { .rounds = 9, .senders = 4, .seconds = 0.4 };
 	struct contention contention;
-	double alone, others;
+	double alone;
+
+	contention_begin(&contention);
+	alone = measure(settings, false, NULL);
+	for (unsigned round = 0; round < settings->rounds; round++)
+		alone = run_round(settings, findings, round, alone);
+	*others = contention_others(&contention);
+	return print_all(settings, findings);
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings = { .rounds = 9, .senders = 4, .seconds = 0.4 };
+	double others;
 
 	read_settings(&settings, argc, argv);
-	contention_begin(&contention);
-	alone = measure(&settings, false, NULL);
-	for (unsigned round = 0; round < settings.rounds; round++)
-		alone = run_round(&settings, findings, round, alone);
-	others = contention_others(&contention);
-	if (print_all(&settings, findings))
+	if (measure_all(&settings, &others))
 		return 0;
+	/* A machine that is shared has bad moments, which are as long as a few short rounds: what counts is a longer look. */
+	if (others < OTHERS_MOST && settings.rounds * AGAIN <= ROUNDS_MAX) {
+		puts("again, for longer:");
+		settings.rounds *= AGAIN;
+		if (measure_all(&settings, &others))
+			return 0;
+	}
 	if (others < OTHERS_MOST)
 		return 1;
 	printf("skipped: others had %.0f %% of the processors, so this says nothing\n",
