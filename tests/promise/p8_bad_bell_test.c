@@ -131,6 +131,7 @@ static void storm_of_rings_is_survived(void **state)
 	struct play play = { 0 };
 	struct company *company = &play.company;
 	enum bell_kind kind;
+	int r;
 
 	(void)state;
 	memset(rings, CONTROL_RING, sizeof(rings));
@@ -141,7 +142,13 @@ static void storm_of_rings_is_survived(void **state)
 		while (send(play.peer.socket, rings, sizeof(rings),
 				       MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 			;
-		CHECK_EQUAL(bell_ring(kind, play.peer.bell), 0);
+		r = bell_ring(kind, play.peer.bell);
+		/* Cut off, if it has gone on for long enough: a pipe says so, an eventfd does not. */
+		if (r == -EPIPE) {
+			STAGE_UNTIL(&company->stage, company->left);
+			break;
+		}
+		CHECK_EQUAL(r, 0);
 		stage_look(&company->stage, 1);
 	}
 	company_check(company);
