@@ -1,6 +1,6 @@
 # What the scripts of this folder know of the targets; each sources it. choose_target TARGET sets
-#	compiler archiver emulator emulator_program flags link_flags system processor static suffix cmake_options
-# An emulator is a command with its arguments. The target windows needs with_wine before anything is run.
+#	compiler archiver emulator emulator_program placement flags link_flags system processor static suffix cmake_options
+# An emulator is a command with its arguments, and so is the placement, which whoever shares memory with it needs too. The target windows needs with_wine before anything is run.
 
 targets='musl musl-static arm64 armhf s390x windows'
 compiled_targets='macos'
@@ -17,6 +17,7 @@ die() {
 choose_target() {
 	emulator=''
 	emulator_program=''
+	placement=''
 	archiver=ar
 	link_flags=''
 	static=''
@@ -38,7 +39,8 @@ choose_target() {
 	arm64)
 		cross aarch64 aarch64-linux-gnu
 		# The emulator has no barrier between stlr and ldar: docs/platforms.md. On one CPU none is needed.
-		emulator="taskset -c $(first_cpu) $emulator"
+		placement="taskset -c $(first_cpu)"
+		emulator="$placement $emulator"
 		;;
 	armhf) cross arm arm-linux-gnueabihf ;;
 	s390x) cross s390x s390x-linux-gnu ;;
