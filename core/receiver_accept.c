@@ -148,14 +148,9 @@ int receiver_accept_some(struct evchan_receiver *receiver, unsigned most)
 }
 
 /*
- * While lanes have work, accepting gets the share of time that one of them would: each connection is followed by as long a
- * time without one as it took, once for each lane. (A number per turn would not do: a connection that is refused costs
- * more than many messages, and a turn may have few.) A few newcomers in a row are not a flood: the time may be owed. It is
- * the thread's own time that counts, so that nobody waits because another process had the CPU meanwhile.
- *
- * What is not counted is what each one interrupts: the loop's look at the listener in every turn, and senders that have to
- * make way for the process that goes on connecting. So after that the listener is left alone for a while, and then as many
- * come in a row as have their share by then.
+ * Newcomers have had their share. What that does not count is what each of them interrupts: the loop's look at the listener in
+ * every turn, and senders that have to make way for the process that goes on connecting. So the listener is left alone
+ * for a while, and then as many come in a row as have their share by then.
  */
 static void receiver_pause_accepting(struct evchan_receiver *receiver)
 {
@@ -183,6 +178,12 @@ static void receiver_accept_pause_is_over(void *arg)
 	receiver_leave(receiver);
 }
 
+/*
+ * While lanes have work, accepting gets the share of time that one of them would: each connection is followed by as long a
+ * time without one as it took, once for each lane. (A number per turn would not do: a connection that is refused costs
+ * more than many messages, and a turn may have few.) A few newcomers in a row are not a flood: the time may be owed. It is
+ * the thread's own time that counts, so that nobody waits because another process had the CPU meanwhile.
+ */
 static void receiver_accept_its_share(struct evchan_receiver *receiver)
 {
 	uint64_t lanes = receiver->stats.lanes, now = clock_nanoseconds(), start;
